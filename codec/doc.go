@@ -1,0 +1,2 @@
+// Package codec turns Go values into bytes and back.
+package codec

@@ -1,0 +1,2 @@
+// Package projector runs projections: handlers that keep something up to date from an event log.
+package projector

@@ -1,0 +1,93 @@
+// Package source is the interface between the framework and an event log.
+//
+// The runner knows this package and no network protocol. Package eventstore, below, reads Event Store over TCP; another
+// log, or another protocol, is another implementation of [Source].
+package source
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/photonpump/projector/checkpoint"
+)
+
+var (
+	// ErrGone means that the event at a position cannot be read any more: truncated, scavenged or expired.
+	ErrGone = errors.New("event is not readable any more")
+	// ErrBeyondHead means that a position is behind the end of the log: this is not the log the position came from.
+	ErrBeyondHead = errors.New("position is beyond the end of the log")
+	// ErrStreamDeleted means that the stream of a source was deleted for good.
+	ErrStreamDeleted = errors.New("stream was deleted")
+)
+
+// Source is an event log, or a part of one, that can be read in order from any position. It holds no connection of its
+// own and is safe for concurrent use.
+type Source interface {
+	// String names what is read, such as "stream ponies" or "all streams area-*". Projections whose sources have the same
+	// name and log may share one subscription, and the name is part of a projection's definition.
+	String() string
+
+	// Subscribe reads on after a position, first what is there and then what comes.
+	Subscribe(ctx context.Context, after checkpoint.Position) (Subscription, error)
+
+	// Head returns the position of the last event there is now; the start if there is none.
+	Head(ctx context.Context) (checkpoint.Position, error)
+
+	// EventAt reads the one event at a position that Subscribe has delivered. The error is [ErrGone] or
+	// [ErrBeyondHead] where there is none.
+	EventAt(ctx context.Context, at checkpoint.Position) (Event, error)
+
+	// Advance returns the position after e was handled by somebody who stood at p.
+	Advance(p checkpoint.Position, e *Event) checkpoint.Position
+}
+
+// Subscription delivers the events of a source in order. It survives reconnects by itself: nothing is lost and nothing
+// is repeated. It is used by one goroutine at a time.
+type Subscription interface {
+	// Next waits for the next batch. It returns early with no events when only the position or Live has changed. After
+	// an error, other than that of ctx, the subscription has ended.
+	Next(ctx context.Context) (Batch, error)
+	// Close ends the subscription and waits until its goroutines have ended.
+	Close() error
+}
+
+// Batch is a run of events. It belongs to the receiver.
+type Batch struct {
+	Events   []Event
+	Position checkpoint.Position // everything up to here has been delivered or passed over, with this batch
+	Live     bool                // nothing more was waiting when this batch was made
+}
+
+// Event is one event as it was received. Its bytes belong to it and are not changed.
+type Event struct {
+	ID       uuid.UUID
+	Type     string
+	Stream   string // of the event itself, which a link may have led to
+	Number   int64  // in Stream
+	Data     []byte
+	Metadata []byte
+	JSON     bool // written as JSON
+	Created  time.Time
+
+	Position checkpoint.Position // in the source
+	Link     *Link               // the link that led here, if one did
+}
+
+// Link is a record that points at an event in another stream.
+type Link struct {
+	ID         uuid.UUID
+	Stream     string
+	Number     int64
+	Unresolved bool // its target does not exist (any more): of the event, only ID, Stream and Number of the link are known
+}
+
+// RecordID is the id of what was received: the link if there is one, else the event.
+func (e *Event) RecordID() uuid.UUID {
+	if e.Link != nil {
+		return e.Link.ID
+	}
+	return e.ID
+}
