@@ -54,7 +54,8 @@ type Claim struct {
 }
 
 // Lease is the right to change one projection. All methods but Release fail with [ErrFenced] once somebody else has
-// taken over. A lease is used by one goroutine at a time, except that Renew may run beside the other methods.
+// taken over. A lease is used by one goroutine at a time, except that Load, Renew and Report may run beside the other
+// methods: the next batch is folded while the last one is committed.
 type Lease interface {
 	// Name of the projection.
 	Name() string

@@ -7,7 +7,7 @@ import (
 	"github.com/photonpump/projector/projector/source"
 )
 
-// Folder folds events into rows of tables. Package readmodel implements it; users do not.
+// Folder folds events into rows of tables. It is a [Part] of a projection. Package readmodel implements it; users do not.
 type Folder interface {
 	// Tables that the folder writes.
 	Tables() []*checkpoint.Table
@@ -20,15 +20,24 @@ type Folder interface {
 }
 
 // Fold is the work of a [Folder] under one lease. It is used by one goroutine at a time.
+//
+// Changes go to the database in generations, so that the next events are folded while the last rows are written:
+//
+//	Fold(1) Writes(1) Fold(2) Committed(1) Fold(2) Writes(2) Committed(2) …
+//
+// There is never more than one generation between Writes and Committed. Rows of a generation that is not committed stay in
+// memory: the database does not have them yet.
 type Fold interface {
 	// Fold applies events in order to rows in memory, loading the rows it needs. Events of types it does not handle are
 	// passed over. An error that belongs to one event is an *[EventError], and the rows are then undefined until
-	// Rollback; any other error says that loading failed.
+	// Rollback; any other error says that loading failed, and the same holds.
 	Fold(ctx context.Context, events []source.Event) error
-	// Writes returns what has changed since the last Committed, to be written in one transaction.
+	// Writes closes the current generation and returns what it has changed, to be written in one transaction. What it
+	// returns is read until Committed or Rollback, while Fold may go on with the next generation: it shares no memory
+	// with the rows that are still folded into.
 	Writes() []checkpoint.TableWrite
-	// Committed tells that the last Writes are in the database.
+	// Committed tells that what Writes last returned is in the database.
 	Committed()
-	// Rollback forgets everything since the last Committed, and whatever else may not be as in the database.
+	// Rollback forgets every generation that is not committed, and whatever else may not be as in the database.
 	Rollback()
 }

@@ -21,6 +21,9 @@ var (
 	ErrBeyondHead = errors.New("position is beyond the end of the log")
 	// ErrStreamDeleted means that the stream of a source was deleted for good.
 	ErrStreamDeleted = errors.New("stream was deleted")
+	// ErrRefused means that the log will not serve this source, however often it is asked: access denied, wrong
+	// password, not supported by this server. The projection stops; every other error is taken for an outage.
+	ErrRefused = errors.New("the event log refuses")
 )
 
 // Source is an event log, or a part of one, that can be read in order from any position. It holds no connection of its

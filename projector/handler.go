@@ -1,0 +1,115 @@
+package projector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/photonpump/projector/codec"
+	"github.com/photonpump/projector/projector/source"
+)
+
+// Handler is a function registered for one event type, made by [On] or [OnTx].
+type Handler struct {
+	eventType string
+	codec     codec.Codec // nil = the projection's
+	body      reflect.Type
+	call      func(ctx context.Context, tx any, c codec.Codec, e Envelope) error
+	accepts   func(tx any) error // nil for handlers outside the transaction
+	err       error              // a mistake made at registration
+}
+
+// On makes a handler for side effects: mails, calls, messages. It runs before the commit of its batch, so after a crash
+// it may run again for the events of that batch: at least once, in order.
+//
+//	projector.On("pony.jumped", func(ctx context.Context, e projector.Event[PonyJumped]) error { … })
+//
+// The body is decoded as JSON unless an option says otherwise.
+func On[B any](eventType string, fn func(ctx context.Context, e Event[B]) error, opts ...HandlerOption) *Handler {
+	h := newHandler[B](eventType, fn == nil, opts)
+	h.call = func(ctx context.Context, _ any, c codec.Codec, env Envelope) error {
+		e, err := decode[B](c, env)
+		if err != nil {
+			return err
+		}
+		return fn(ctx, e)
+	}
+	return h
+}
+
+// OnTx makes a handler that writes through the database transaction that also moves the position: its writes count
+// exactly once, whatever crashes. Tx is the transaction type of the store, pgx.Tx or *sql.Tx, which is checked when the
+// projection starts. The handler must neither commit nor roll back.
+func OnTx[Tx, B any](eventType string, fn func(ctx context.Context, tx Tx, e Event[B]) error, opts ...HandlerOption) *Handler {
+	h := newHandler[B](eventType, fn == nil, opts)
+	h.accepts = func(tx any) error {
+		if _, ok := tx.(Tx); !ok {
+			return fmt.Errorf("handler of %q wants a transaction of type %v, the store gives %T",
+				eventType, reflect.TypeFor[Tx](), tx)
+		}
+		return nil
+	}
+	h.call = func(ctx context.Context, tx any, c codec.Codec, env Envelope) error {
+		e, err := decode[B](c, env)
+		if err != nil {
+			return err
+		}
+		return fn(ctx, tx.(Tx), e)
+	}
+	return h
+}
+
+func newHandler[B any](eventType string, isNil bool, opts []HandlerOption) *Handler {
+	h := &Handler{eventType: eventType, body: reflect.TypeFor[B]()}
+	switch {
+	case eventType == "":
+		h.err = errors.New("a handler has no event type")
+	case isNil:
+		h.err = fmt.Errorf("handler of %q is nil", eventType)
+	}
+	for _, o := range opts {
+		o.applyHandler(h)
+	}
+	return h
+}
+
+// Handles reports whether eventType is the handler's.
+func (h *Handler) Handles(eventType string) bool { return h.eventType == eventType }
+
+func (h *Handler) String() string {
+	if h.accepts != nil {
+		return fmt.Sprintf("OnTx(%q)", h.eventType)
+	}
+	return fmt.Sprintf("On(%q)", h.eventType)
+}
+
+func decode[B any](c codec.Codec, env Envelope) (Event[B], error) {
+	e := Event[B]{Envelope: env}
+	if err := c.Decode(env.Data, &e.Body); err != nil {
+		return e, &decodeError{codec: c.Name(), body: reflect.TypeFor[B](), err: err}
+	}
+	return e, nil
+}
+
+// decodeError says that a body is not what a handler wants.
+type decodeError struct {
+	codec string
+	body  reflect.Type
+	err   error
+}
+
+func (e *decodeError) Error() string {
+	return fmt.Sprintf("decode body with codec %q into %v: %v", e.codec, e.body, e.err)
+}
+
+func (e *decodeError) Unwrap() error { return e.err }
+
+// describe names an event in errors and logs.
+func describe(e *source.Event) string {
+	s := fmt.Sprintf("event %d@%s", e.Number, e.Stream)
+	if e.Type != "" {
+		s += " (" + e.Type + ")"
+	}
+	return s
+}

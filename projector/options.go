@@ -1,0 +1,173 @@
+package projector
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/codec"
+)
+
+// ErrInvalidOption is in the chain of every error about the value of an option.
+var ErrInvalidOption = errors.New("invalid option")
+
+// Option configures a [Runner].
+type Option interface{ applyRunner(*config) }
+
+// Setting configures one projection, see [Projection.With].
+type Setting interface{ applyProjection(*settings) }
+
+// HandlerOption configures one handler.
+type HandlerOption interface{ applyHandler(*Handler) }
+
+// Tuning is both: given to a [Runner] it is the default for all projections, given to a projection it holds for that one.
+type Tuning interface {
+	Option
+	Setting
+}
+
+type config struct {
+	settings // defaults of the projections
+	once     bool
+	logger   *slog.Logger
+	owner    string
+	ttl      time.Duration
+	shutdown time.Duration
+	hooks    hooks
+}
+
+// settings of one projection.
+type settings struct {
+	codec     codec.Codec
+	start     checkpoint.Position
+	batchSize int
+	batchTime time.Duration
+	retry     RetryPolicy
+}
+
+// Defaults of the options.
+const (
+	DefaultLeaseTTL      = 10 * time.Second
+	DefaultShutdownBound = 20 * time.Second
+	DefaultBatchSize     = 2000
+	DefaultBatchTime     = 100 * time.Millisecond
+)
+
+func defaults() config {
+	return config{
+		settings: settings{
+			codec:     codec.JSON(),
+			batchSize: DefaultBatchSize,
+			batchTime: DefaultBatchTime,
+			retry:     DefaultRetryPolicy(),
+		},
+		logger:   slog.New(slog.DiscardHandler),
+		owner:    defaultOwner(),
+		ttl:      DefaultLeaseTTL,
+		shutdown: DefaultShutdownBound,
+	}
+}
+
+func defaultOwner() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s/%d", host, os.Getpid())
+}
+
+func (c *config) validate() error {
+	var errs []error
+	fail := func(name string, value any, want string) {
+		errs = append(errs, fmt.Errorf("%w: %s: %v: must be %s", ErrInvalidOption, name, value, want))
+	}
+	if c.ttl < 100*time.Millisecond {
+		fail("WithLeaseTTL", c.ttl, "at least 100ms")
+	}
+	if c.shutdown <= 0 {
+		fail("WithShutdownBound", c.shutdown, "positive")
+	}
+	if c.owner == "" {
+		fail("WithOwner", `""`, "a name")
+	}
+	if c.logger == nil {
+		fail("WithLogger", "nil", "a logger")
+	}
+	return errors.Join(append(errs, c.settings.validate())...)
+}
+
+func (s *settings) validate() error {
+	var errs []error
+	fail := func(name string, value any, want string) {
+		errs = append(errs, fmt.Errorf("%w: %s: %v: must be %s", ErrInvalidOption, name, value, want))
+	}
+	if s.batchSize < 1 {
+		fail("WithBatchSize", s.batchSize, "at least 1")
+	}
+	if s.batchTime <= 0 {
+		fail("WithBatchTime", s.batchTime, "positive")
+	}
+	if s.codec == nil {
+		fail("WithCodec", "nil", "a codec")
+	}
+	return errors.Join(append(errs, s.retry.validate())...)
+}
+
+type option func(*config)
+
+func (o option) applyRunner(c *config) { o(c) }
+
+type setting func(*settings)
+
+func (s setting) applyProjection(t *settings) { s(t) }
+
+type tuning func(*settings)
+
+func (t tuning) applyRunner(c *config)       { t(&c.settings) }
+func (t tuning) applyProjection(s *settings) { t(s) }
+
+// Once makes [Runner.Run] return when every projection has reached the end that its source had when Run began.
+func Once() Option { return option(func(c *config) { c.once = true }) }
+
+// WithLogger sets the logger. Defaults to none.
+func WithLogger(l *slog.Logger) Option { return option(func(c *config) { c.logger = l }) }
+
+// WithOwner sets the name under which leases are held, for people to read. Defaults to host name and process id.
+func WithOwner(name string) Option { return option(func(c *config) { c.owner = name }) }
+
+// WithLeaseTTL sets how long a lease lives without a commit or renewal, and so how long a takeover from a dead process
+// takes at most. At least 100ms. Defaults to [DefaultLeaseTTL].
+func WithLeaseTTL(d time.Duration) Option { return option(func(c *config) { c.ttl = d }) }
+
+// WithShutdownBound sets how long [Runner.Run] may take to finish and commit what is in hand after its context has
+// ended; then the work is abandoned. Defaults to [DefaultShutdownBound].
+func WithShutdownBound(d time.Duration) Option { return option(func(c *config) { c.shutdown = d }) }
+
+// WithHooks adds observers, see [Hook].
+func WithHooks(h ...Hook) Option { return option(func(c *config) { c.hooks = append(c.hooks, h...) }) }
+
+// WithBatchSize sets how many events one commit holds at most. Defaults to [DefaultBatchSize].
+func WithBatchSize(n int) Tuning { return tuning(func(s *settings) { s.batchSize = n }) }
+
+// WithBatchTime sets how long events are gathered for one commit while catching up; when live, events are committed as
+// soon as they are handled. Defaults to [DefaultBatchTime].
+func WithBatchTime(d time.Duration) Tuning { return tuning(func(s *settings) { s.batchTime = d }) }
+
+// WithRetry sets what happens when a handler fails. Defaults to [DefaultRetryPolicy].
+func WithRetry(p RetryPolicy) Tuning { return tuning(func(s *settings) { s.retry = p }) }
+
+// StartAt sets where a projection starts that the store does not know yet. Defaults to the start of its source.
+func StartAt(p checkpoint.Position) Setting { return setting(func(s *settings) { s.start = p }) }
+
+// CodecOption chooses a codec, for one handler, one projection or all of a runner.
+type CodecOption struct{ codec codec.Codec }
+
+// WithCodec sets how bodies are decoded. Defaults to JSON.
+func WithCodec(c codec.Codec) CodecOption { return CodecOption{c} }
+
+func (o CodecOption) applyHandler(h *Handler)     { h.codec = o.codec }
+func (o CodecOption) applyRunner(c *config)       { c.codec = o.codec }
+func (o CodecOption) applyProjection(s *settings) { s.codec = o.codec }

@@ -1,0 +1,61 @@
+package projector
+
+import (
+	"sync"
+	"time"
+
+	"github.com/photonpump/projector/checkpoint"
+)
+
+// State is what a projection is doing.
+type State string
+
+// The states of a projection.
+const (
+	StateStarting   State = "starting"    // tables, identity of the log, subscription
+	StateStandby    State = "standby"     // another process owns it; this one waits for the lease
+	StateCatchingUp State = "catching-up" // working through what was there before
+	StateLive       State = "live"        // everything there was is done
+	StateRetrying   State = "retrying"    // an event failed and is tried again
+	StatePaused     State = "paused"      // database, network or target are not there; waits for them
+	StateStopped    State = "stopped"     // for the reason given; done, if there is none
+	StateRebuilding State = "rebuilding"  // building its tables anew
+)
+
+// Status is what a projection is doing in this process. See [checkpoint.Status] for what the database knows.
+type Status struct {
+	Name   string
+	Source string
+
+	State  State
+	Reason string    // of the state; may be empty
+	Since  time.Time // when the state began
+
+	Epoch    int64               // of the lease; 0 = not held by this process
+	Resumed  checkpoint.Position // where this process took over
+	Position checkpoint.Position // last committed
+	Head     checkpoint.Position // of the source, as last seen
+	Handled  int64               // events handled and committed by this process
+	Ignored  int64               // events no part wants, passed over and committed by this process
+	Skipped  int64               // failed events passed over because the policy says so
+
+	LagEvents  int64         // events between Position and Head; -1 = not known
+	Lag        time.Duration // age of the oldest event not yet committed; 0 = none is waiting, -1 = not known
+	LastCommit time.Time     // zero = none yet
+	LastError  error         // last failure, nil after the next commit
+}
+
+// LagSeconds returns Lag in seconds, -1 where it is not known.
+func (s *Status) LagSeconds() float64 {
+	if s.Lag < 0 {
+		return -1
+	}
+	return s.Lag.Seconds()
+}
+
+// board holds the live status of one projection. It is safe for concurrent use.
+type board struct {
+	mu     sync.Mutex
+	status Status
+	oldest time.Time // created time of the oldest event in hand; zero = none
+}
