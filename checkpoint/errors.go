@@ -18,6 +18,17 @@ var (
 	ErrDefinitionChanged = errors.New("definition changed")
 	// ErrDrift is what a *[DriftError] is.
 	ErrDrift = errors.New("table differs from its definition")
+	// ErrNoTable means that a table was used which [Store.EnsureTables] has not made.
+	ErrNoTable = errors.New("no such table")
+	// ErrVersion means that the framework's own tables were made by a later release which this one cannot work with.
+	ErrVersion = errors.New("the database was migrated by a later release")
+	// ErrInvalid is in the chain of every error about an argument that can never work: a table without a key, a claim
+	// without a name.
+	ErrInvalid = errors.New("invalid argument")
+	// ErrTxDone means that a transaction was committed or rolled back before.
+	ErrTxDone = errors.New("transaction has ended")
+	// ErrClosed means that the store was closed.
+	ErrClosed = errors.New("store is closed")
 )
 
 // HeldError says who owns a projection, and for how long still unless the lease is renewed.

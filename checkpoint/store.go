@@ -2,7 +2,11 @@ package checkpoint
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
@@ -40,6 +44,10 @@ type Store interface {
 	// Count returns how many rows a table has.
 	Count(ctx context.Context, table *Table) (int64, error)
 
+	// Classify says what kind of failure an error is that came from this store, or from a handler that used the
+	// transaction of [Tx.Native] or another connection of the same driver. It knows more than the function [Classify].
+	Classify(err error) Class
+
 	// Close releases the connections. Leases that are still held expire by themselves.
 	Close() error
 }
@@ -52,6 +60,24 @@ type Claim struct {
 	Fingerprint string        // of the definition; empty = not checked
 	Start       Position      // where a projection starts that was never acquired before
 }
+
+// Validate reports every mistake in the claim, joined, as [ErrInvalid].
+func (c *Claim) Validate() error {
+	var errs []error
+	if c.Name == "" {
+		errs = append(errs, fmt.Errorf("%w: claim has no name of a projection", ErrInvalid))
+	}
+	if strings.ContainsRune(c.Name+c.Owner+c.Fingerprint, 0) || !utf8.ValidString(c.Name+c.Owner+c.Fingerprint) {
+		errs = append(errs, fmt.Errorf("%w: projection %q: name, owner and fingerprint must be UTF-8 without NUL", ErrInvalid, c.Name))
+	}
+	if c.TTL < MinTTL {
+		errs = append(errs, fmt.Errorf("%w: projection %q: ttl of the lease is %v, must be at least %v", ErrInvalid, c.Name, c.TTL, MinTTL))
+	}
+	return errors.Join(errs...)
+}
+
+// MinTTL is the shortest time that a lease can live.
+const MinTTL = 10 * time.Millisecond
 
 // Lease is the right to change one projection. All methods but Release fail with [ErrFenced] once somebody else has
 // taken over. A lease is used by one goroutine at a time, except that Load, Renew and Report may run beside the other

@@ -102,11 +102,11 @@ func (t *Table) KeyIndexes() []int {
 	return indexes
 }
 
-// Validate reports every mistake in the description, joined.
+// Validate reports every mistake in the description, joined, as [ErrInvalid].
 func (t *Table) Validate() error {
 	var errs []error
 	fail := func(format string, args ...any) {
-		errs = append(errs, fmt.Errorf("table %q: "+format, append([]any{t.Name}, args...)...))
+		errs = append(errs, fmt.Errorf("%w: table %q: "+format, append([]any{ErrInvalid, t.Name}, args...)...))
 	}
 	if t.Name == "" {
 		fail("has no name")
@@ -138,7 +138,7 @@ func (t *Table) Validate() error {
 			fail("primary key names %q, which is no column", name)
 		case keys[name]:
 			fail("primary key names %q twice", name)
-		case t.Columns[i].Type.List || t.Columns[i].Type.Base == JSON:
+		case t.Columns[i].Type.List || t.Columns[i].Type.Base == JSON || t.Columns[i].Type.Base == Decimal:
 			fail("column %q of type %v cannot be part of the primary key", name, t.Columns[i].Type)
 		}
 		keys[name] = true

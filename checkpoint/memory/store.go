@@ -1,0 +1,235 @@
+// Package memory is a store that lives and ends with the process: for tests, and for projections that are built anew at
+// every start. It keeps every promise of [checkpoint.Store] but that of surviving; the clock is that of the process.
+package memory
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/checkpoint/internal/drift"
+)
+
+// Store keeps everything in memory. It is safe for concurrent use.
+type Store struct {
+	now func() time.Time
+
+	mu          sync.Mutex
+	closed      bool
+	projections map[string]*projection
+	tables      map[string]*table
+}
+
+var _ checkpoint.Store = (*Store)(nil)
+
+// projection is what a row of the table of projections is elsewhere.
+type projection struct {
+	checkpoint.Status      // Held and Name are not kept up to date here
+	fresh             bool // starts where the next claim says
+}
+
+// Option changes how a store works.
+type Option interface{ apply(*Store) }
+
+type clock func() time.Time
+
+func (c clock) apply(s *Store) { s.now = c }
+
+// WithClock sets the clock that decides when a lease has expired. Defaults to time.Now.
+func WithClock(now func() time.Time) Option { return clock(now) }
+
+// Open makes an empty store.
+func Open(opts ...Option) *Store {
+	s := &Store{now: time.Now, projections: map[string]*projection{}, tables: map[string]*table{}}
+	for _, opt := range opts {
+		opt.apply(s)
+	}
+	return s
+}
+
+// lock takes the lock of the store, unless it is closed or ctx has ended. The caller unlocks s.mu.
+func (s *Store) lock(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return checkpoint.ErrClosed
+	}
+	return nil
+}
+
+// Migrate does nothing: there are no tables to make.
+func (s *Store) Migrate(ctx context.Context) error {
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	s.mu.Unlock()
+	return nil
+}
+
+// EnsureTables implements [checkpoint.Store].
+func (s *Store) EnsureTables(ctx context.Context, tables ...*checkpoint.Table) error {
+	for _, t := range tables {
+		if err := t.Validate(); err != nil {
+			return err
+		}
+	}
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	for _, t := range tables {
+		if live, ok := s.tables[t.Name]; ok {
+			if err := drift.Check(t.Name, shape(live.def), shape(t)); err != nil {
+				return err
+			}
+		}
+	}
+	for _, t := range tables {
+		if s.tables[t.Name] == nil {
+			s.tables[t.Name] = newTable(t)
+		}
+	}
+	return nil
+}
+
+func shape(t *checkpoint.Table) drift.Shape {
+	return drift.Want(t, func(c *checkpoint.Column, _ bool) string { return c.Type.String() })
+}
+
+// table returns the live table of a definition.
+func (s *Store) table(def *checkpoint.Table) (*table, error) {
+	t, ok := s.tables[def.Name]
+	if !ok {
+		return nil, fmt.Errorf("%w: %q", checkpoint.ErrNoTable, def.Name)
+	}
+	return t, nil
+}
+
+// Acquire implements [checkpoint.Store].
+func (s *Store) Acquire(ctx context.Context, claim checkpoint.Claim) (checkpoint.Lease, error) {
+	if err := claim.Validate(); err != nil {
+		return nil, err
+	}
+	if err := s.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	now := s.now()
+	p := s.projections[claim.Name]
+	if p == nil {
+		p = &projection{fresh: true}
+		p.Name = claim.Name
+	}
+	if p.held(now) {
+		return nil, &checkpoint.HeldError{Name: claim.Name, Owner: p.Owner, Expires: p.Expires.Sub(now)}
+	}
+	if claim.Fingerprint != "" && p.Fingerprint != "" && claim.Fingerprint != p.Fingerprint {
+		return nil, &checkpoint.DefinitionError{
+			Name: claim.Name, Stored: p.Fingerprint, Wants: claim.Fingerprint, Position: p.Position,
+		}
+	}
+	p.Epoch++
+	p.Owner, p.Expires, p.Updated = claim.Owner, now.Add(claim.TTL), now
+	if claim.Fingerprint != "" {
+		p.Fingerprint = claim.Fingerprint
+	}
+	if p.fresh {
+		p.Position, p.fresh = claim.Start, false
+	}
+	s.projections[claim.Name] = p
+	return &lease{store: s, name: claim.Name, epoch: p.Epoch, ttl: claim.TTL, position: p.Position, last: p.LastEvent}, nil
+}
+
+func (p *projection) held(now time.Time) bool { return !p.Expires.IsZero() && p.Expires.After(now) }
+
+// List implements [checkpoint.Store].
+func (s *Store) List(ctx context.Context) ([]checkpoint.Status, error) {
+	if err := s.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	var list []checkpoint.Status
+	now := s.now()
+	for _, p := range s.projections {
+		status := p.Status
+		status.Held = p.held(now)
+		list = append(list, status)
+	}
+	slices.SortFunc(list, func(a, b checkpoint.Status) int { return cmp.Compare(a.Name, b.Name) })
+	return list, nil
+}
+
+// Reset implements [checkpoint.Store].
+func (s *Store) Reset(ctx context.Context, name string, tables ...*checkpoint.Table) error {
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	p, now := s.projections[name], s.now()
+	if p == nil {
+		return fmt.Errorf("reset %q: %w", name, checkpoint.ErrUnknownProjection)
+	}
+	if p.held(now) {
+		return &checkpoint.HeldError{Name: name, Owner: p.Owner, Expires: p.Expires.Sub(now)}
+	}
+	for _, def := range tables {
+		if _, err := s.table(def); err != nil {
+			return err
+		}
+	}
+	for _, def := range tables {
+		s.tables[def.Name] = newTable(s.tables[def.Name].def)
+	}
+	*p = projection{fresh: true, Status: checkpoint.Status{Name: name, Epoch: p.Epoch + 1, Updated: now}}
+	return nil
+}
+
+// Rows implements [checkpoint.Store].
+func (s *Store) Rows(ctx context.Context, def *checkpoint.Table, limit int, yield func(row []any) bool) error {
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	t, err := s.table(def)
+	var rows [][]any
+	if err == nil {
+		rows = t.sorted(limit, t.order(def))
+	}
+	s.mu.Unlock()
+	for _, row := range rows {
+		if !yield(row) {
+			break
+		}
+	}
+	return err
+}
+
+// Count implements [checkpoint.Store].
+func (s *Store) Count(ctx context.Context, def *checkpoint.Table) (int64, error) {
+	if err := s.lock(ctx); err != nil {
+		return 0, err
+	}
+	defer s.mu.Unlock()
+	t, err := s.table(def)
+	if err != nil {
+		return 0, err
+	}
+	return int64(len(t.rows)), nil
+}
+
+// Classify implements [checkpoint.Store].
+func (s *Store) Classify(err error) checkpoint.Class { return checkpoint.Classify(err) }
+
+// Close makes every later call fail with [checkpoint.ErrClosed]. It is idempotent.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	return nil
+}
