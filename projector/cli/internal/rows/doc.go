@@ -1,0 +1,2 @@
+// Package rows prints the rows of read models: as a table for people, as JSON, as CSV.
+package rows
