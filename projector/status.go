@@ -22,6 +22,13 @@ const (
 	StateRebuilding State = "rebuilding"  // building its tables anew
 )
 
+// States returns all states, in the order of their declaration.
+func States() []State {
+	return []State{
+		StateStarting, StateStandby, StateCatchingUp, StateLive, StateRetrying, StatePaused, StateStopped, StateRebuilding,
+	}
+}
+
 // Status is what a projection is doing in this process. See [checkpoint.Status] for what the database knows.
 type Status struct {
 	Name   string

@@ -22,7 +22,7 @@ var may = map[string][]string{
 	"projector/cli":               {"..."},
 	"projector/config":            {"projector", "projector/readmodel", "projector/source/...", "codec/...", "checkpoint/...", "esclient"},
 	"projector/admin":             {"projector", "checkpoint"},
-	"projector/prom":              {"projector"},
+	"projector/prom":              {"projector", "checkpoint"},
 	"projector/projectortest":     {"projector", "projector/readmodel", "projector/source", "codec/...", "checkpoint/..."},
 	"projector/readmodel":         {"projector", "projector/source", "codec/...", "checkpoint"},
 	"projector":                   {"projector/source", "codec/...", "checkpoint"},

@@ -1,0 +1,81 @@
+package prom
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/projector"
+)
+
+// gauges are read from the status at the time of a scrape.
+type gauges struct {
+	state, events, lagEvents, lagSeconds, position, head, epoch, lastCommit *prometheus.Desc
+}
+
+func newGauges() gauges {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("projector_"+name, help, append([]string{"projection"}, labels...), nil)
+	}
+	return gauges{
+		state:      desc("state", "1 for the state that holds, 0 for the others.", "state"),
+		events:     desc("events_total", "Events committed by this process.", "result"),
+		lagEvents:  desc("lag_events", "Events between the position and the head of the source."),
+		lagSeconds: desc("lag_seconds", "Age of the oldest event that is not committed yet."),
+		position:   desc("position", "Last committed event number or commit position."),
+		head:       desc("head_position", "Event number or commit position of the last event of the source, as last seen."),
+		epoch:      desc("epoch", "Epoch of the lease; 0 if this process does not own the projection."),
+		lastCommit: desc("last_commit_timestamp_seconds", "When this process last committed."),
+	}
+}
+
+func (g *gauges) describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		g.state, g.events, g.lagEvents, g.lagSeconds, g.position, g.head, g.epoch, g.lastCommit,
+	} {
+		ch <- d
+	}
+}
+
+func (g *gauges) collect(ch chan<- prometheus.Metric, s *projector.Status) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append([]string{s.Name}, labels...)...)
+	}
+	counter := func(n int64, result string) {
+		ch <- prometheus.MustNewConstMetric(g.events, prometheus.CounterValue, float64(n), s.Name, result)
+	}
+	for _, state := range projector.States() {
+		holds := 0.0
+		if state == s.State {
+			holds = 1
+		}
+		gauge(g.state, holds, string(state))
+	}
+	counter(s.Handled, "handled")
+	counter(s.Ignored, "ignored")
+	counter(s.Skipped, "skipped")
+	gauge(g.epoch, float64(s.Epoch))
+	if s.LagEvents >= 0 {
+		gauge(g.lagEvents, float64(s.LagEvents))
+	}
+	if lag := s.LagSeconds(); lag >= 0 {
+		gauge(g.lagSeconds, lag)
+	}
+	if n, ok := single(s.Position); ok {
+		gauge(g.position, n)
+	}
+	if n, ok := single(s.Head); ok {
+		gauge(g.head, n)
+	}
+	if !s.LastCommit.IsZero() {
+		gauge(g.lastCommit, float64(s.LastCommit.UnixMilli())/1000)
+	}
+}
+
+// single is the position as one number; a vector has none.
+func single(p checkpoint.Position) (float64, bool) {
+	if n, ok := p.Number(); ok {
+		return float64(n), true
+	}
+	commit, _, ok := p.Log()
+	return float64(commit), ok
+}
