@@ -1,0 +1,230 @@
+package readmodel
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/projector/source"
+)
+
+// DynamicTable is a table whose columns are known only at run time. E is what its rules get of an event.
+type DynamicTable[E any] struct {
+	Table    *checkpoint.Table
+	Defaults []any // of a row that is made, one for each column; nil = all NULL
+	Rules    []DynamicRule[E]
+}
+
+// DynamicRule is what events of one type do to a [DynamicTable].
+type DynamicRule[E any] struct {
+	EventType   string // or a pattern, in which * stands for any text
+	Fingerprint string // changes when the rule does
+	Decoder     *Decoder[E]
+
+	// Keys yields the key of each row that the event changes, in the order of Table.Key. It must return the error of
+	// yield. The key is copied; apply gets item back.
+	Keys func(in *E, yield func(key []any, item any) error) error
+	// Apply changes one row.
+	Apply func(row *Values, in *E, item any) error
+}
+
+// Decoder turns events into what rules work with. Rules with the same decoder share what it makes of an event.
+type Decoder[E any] struct {
+	// Decode fills a zero value. It may keep e, which is not changed.
+	Decode func(e *source.Event, into *E) error
+}
+
+// Dynamic makes a model of a table that is described at run time. Its error says what is wrong with the description.
+func Dynamic[E any](d DynamicTable[E]) (*Model, error) {
+	if err := d.Table.Validate(); err != nil {
+		return nil, err
+	}
+	defaults := make([]any, len(d.Table.Columns))
+	for i, v := range d.Defaults {
+		c := d.Table.Columns[i]
+		v, err := Convert(c.Type, v)
+		if err != nil {
+			return nil, &ValueError{Table: d.Table.Name, Column: c.Name, Value: d.Defaults[i], Err: err}
+		}
+		defaults[i] = v
+	}
+	t := &table{def: d.Table}
+	key := d.Table.KeyIndexes()
+	t.newState = func() state { return &Values{table: d.Table, key: key, defaults: defaults} }
+	for _, r := range d.Rules {
+		t.rules = append(t.rules, &dynamicRule[E]{DynamicRule: r, table: d.Table, key: key})
+	}
+	return &Model{tables: []*table{t}, cacheRows: DefaultCacheRows}, nil
+}
+
+// Values is one row of a [DynamicTable] while an event is folded into it. After the call the row exists, unless it was
+// deleted.
+type Values struct {
+	// Exists tells whether there was such a row before this event.
+	Exists bool
+
+	table    *checkpoint.Table
+	key      []int
+	defaults []any
+	columns  []any
+	deleted  bool
+}
+
+// Column returns the value of a column, by its index.
+func (v *Values) Column(i int) any { return v.columns[i] }
+
+// Set changes a column, given by its index. The value is converted as by [Convert]; the error is a *[ValueError].
+func (v *Values) Set(i int, x any) error {
+	c := &v.table.Columns[i]
+	canonical, err := Convert(c.Type, x)
+	if err == nil && canonical == nil && c.NotNull {
+		err = errors.New("the column may not be NULL")
+	}
+	if err != nil {
+		return &ValueError{Table: v.table.Name, Column: c.Name, Value: x, Err: err}
+	}
+	v.columns[i] = canonical
+	return nil
+}
+
+// Delete removes the row, or leaves it absent.
+func (v *Values) Delete() { v.deleted = true }
+
+func (v *Values) reset(key []any) {
+	v.columns = append(v.columns[:0], v.defaults...)
+	for i, at := range v.key {
+		v.columns[at] = key[i]
+	}
+	v.Exists, v.deleted = false, false
+}
+
+func (v *Values) load(key, columns []any) error {
+	if v.reset(key); columns != nil {
+		copy(v.columns, columns)
+		v.Exists = true
+	}
+	return nil
+}
+
+func (v *Values) save([]any) []any {
+	if !v.Exists {
+		return nil
+	}
+	return slices.Clone(v.columns)
+}
+
+func (v *Values) after(key []any) error {
+	if v.deleted {
+		v.reset(key)
+		return nil
+	}
+	if !v.Exists {
+		for i, c := range v.table.Columns {
+			if c.NotNull && v.columns[i] == nil {
+				return &ValueError{Table: v.table.Name, Column: c.Name, Err: errors.New("the column may not be NULL")}
+			}
+		}
+	}
+	v.Exists = true
+	return nil
+}
+
+type dynamicRule[E any] struct {
+	DynamicRule[E]
+	table *checkpoint.Table
+	key   []int
+}
+
+func (r *dynamicRule[E]) eventType() string   { return r.EventType }
+func (r *dynamicRule[E]) fingerprint() string { return r.Fingerprint }
+func (r *dynamicRule[E]) decoding() decoding  { return dynamicDecoding[E]{r.Decoder} }
+
+func (r *dynamicRule[E]) bind(in decoder) step {
+	s := &dynamicStep[E]{dynamicRule: r, in: in.(*dynamicDecoder[E])}
+	s.make = func() []any { return slices.Clone(s.values) }
+	s.each = s.yield
+	return s
+}
+
+type dynamicDecoding[E any] struct{ decoder *Decoder[E] }
+
+func (d dynamicDecoding[E]) newDecoder(string, int64) decoder {
+	return &dynamicDecoder[E]{Decoder: d.decoder}
+}
+
+type dynamicDecoder[E any] struct {
+	*Decoder[E]
+	events []E
+}
+
+func (d *dynamicDecoder[E]) decode(e *source.Event) error {
+	d.events = append(d.events, *new(E))
+	return d.Decode(e, &d.events[len(d.events)-1])
+}
+
+func (d *dynamicDecoder[E]) reset() {
+	clear(d.events)
+	d.events = d.events[:0]
+}
+
+type dynamicStep[E any] struct {
+	*dynamicRule[E]
+	in    *dynamicDecoder[E]
+	items []any // of all events of the batch
+
+	values []any // of the key at hand
+	bytes  []byte
+	make   func() []any
+	to     keyFunc
+	each   func(key []any, item any) error
+}
+
+func (s *dynamicStep[E]) keys(to keyFunc) error {
+	s.to = to
+	return s.Keys(&s.in.events[len(s.in.events)-1], s.each)
+}
+
+func (s *dynamicStep[E]) yield(key []any, item any) error {
+	if len(key) != len(s.key) {
+		return fmt.Errorf("table %q: got a key of %d values, want %d", s.table.Name, len(key), len(s.key))
+	}
+	s.values, s.bytes = s.values[:0], s.bytes[:0]
+	for i, at := range s.key {
+		c := &s.table.Columns[at]
+		v, err := convertKey(c.Type, key[i])
+		if err != nil {
+			return fmt.Errorf("key: %w", &ValueError{Table: s.table.Name, Column: c.Name, Value: key[i], Err: err})
+		}
+		s.values = append(s.values, v)
+		s.bytes = appendKey(s.bytes, v)
+	}
+	s.items = append(s.items, item)
+	return s.to(s.bytes, s.make, len(s.items)-1)
+}
+
+func convertKey(t checkpoint.Type, v any) (any, error) {
+	v, err := Convert(t, v)
+	switch {
+	case err != nil:
+		return nil, err
+	case v == nil:
+		return nil, errKeyNull
+	case t.Base == checkpoint.Decimal:
+		return reducedDecimal(v.(string))
+	}
+	return v, nil
+}
+
+func (s *dynamicStep[E]) apply(slot, item int, to *row) error {
+	v := to.state.(*Values)
+	if err := s.Apply(v, &s.in.events[slot], s.items[item]); err != nil {
+		return err
+	}
+	return v.after(to.key)
+}
+
+func (s *dynamicStep[E]) reset() {
+	clear(s.items)
+	s.items = s.items[:0]
+}

@@ -1,0 +1,238 @@
+package readmodel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/projector"
+	"github.com/photonpump/projector/projector/source"
+)
+
+// fold implements [projector.Fold]. A batch goes through it in three passes: decode all events and name their rows, load
+// the rows that are not in memory (once for each table), apply the changes in order.
+type fold struct {
+	model      *Model
+	projection string
+	lease      checkpoint.Lease
+	rows       []*rowSet // as model.tables
+	routes     map[string]*route
+
+	ops   []op      // of the batch
+	at    int       // the event that functions of the user are working on
+	step  boundStep // that names rows now
+	yield keyFunc   // f.want
+}
+
+// route is what is done with events of one type.
+type route struct {
+	feeds []*feed
+	steps []boundStep
+}
+
+// feed is a decoder and how many events of the batch it holds.
+type feed struct {
+	decoder
+	count int
+}
+
+type boundStep struct {
+	step
+	feed *feed
+	rows *rowSet
+}
+
+// op changes one row by one event.
+type op struct {
+	step       step
+	rows       *rowSet
+	row        *row
+	event      int
+	slot, item int
+}
+
+func newFold(m *Model, projection string, lease checkpoint.Lease) *fold {
+	f := &fold{model: m, projection: projection, lease: lease, routes: make(map[string]*route)}
+	f.yield = f.want
+	for _, t := range m.tables {
+		f.rows = append(f.rows, newRowSet(t, m.cacheRows))
+	}
+	return f
+}
+
+func (f *fold) Fold(ctx context.Context, events []source.Event) error {
+	defer f.reset()
+	failed := f.read(events)
+	if err := f.load(ctx); err != nil {
+		return err
+	}
+	if err := f.apply(); err != nil {
+		return err // of an event before the one that failed
+	}
+	return failed
+}
+
+// read decodes the events up to the first that cannot be, and notes what is to be done with which rows.
+func (f *fold) read(events []source.Event) (err error) {
+	before := 0
+	defer func() {
+		if p := recover(); p != nil {
+			err = f.panicked(p)
+		}
+		if err != nil {
+			f.ops = f.ops[:before]
+		}
+	}()
+	for f.at = range events {
+		before = len(f.ops)
+		if err := f.readOne(&events[f.at]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *fold) readOne(e *source.Event) error {
+	r := f.route(e.Type)
+	if r == nil {
+		return nil
+	}
+	for _, in := range r.feeds {
+		in.count++
+		if err := in.decode(e); err != nil {
+			return &projector.EventError{Index: f.at, Class: projector.ClassDecode, Err: err}
+		}
+	}
+	for _, s := range r.steps {
+		f.step = s
+		if err := s.keys(f.yield); err != nil {
+			return &projector.EventError{Index: f.at, Class: projector.ClassHandler, Err: err}
+		}
+	}
+	return nil
+}
+
+// want notes that the step changes a row.
+func (f *fold) want(bytes []byte, values func() []any, item int) error {
+	s := f.step
+	row, err := s.rows.find(bytes, values)
+	if err != nil {
+		return err
+	}
+	f.ops = append(f.ops, op{step: s.step, rows: s.rows, row: row, event: f.at, slot: s.feed.count - 1, item: item})
+	return nil
+}
+
+func (f *fold) load(ctx context.Context) error {
+	for _, rows := range f.rows {
+		if err := rows.load(ctx, f.lease); err != nil {
+			return fmt.Errorf("load rows of table %q: %w", rows.table.def.Name, err)
+		}
+	}
+	return nil
+}
+
+func (f *fold) apply() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = f.panicked(p)
+		}
+	}()
+	for i := range f.ops {
+		o := &f.ops[i]
+		f.at = o.event
+		err := o.row.broken
+		if err == nil {
+			o.rows.touch(o.row)
+			err = o.step.apply(o.slot, o.item, o.row)
+		}
+		if err != nil {
+			return &projector.EventError{Index: o.event, Class: projector.ClassHandler, Err: err}
+		}
+	}
+	return nil
+}
+
+func (f *fold) panicked(p any) error {
+	return &projector.EventError{Index: f.at, Class: projector.ClassHandler, Err: &PanicError{Value: p, Stack: debug.Stack()}}
+}
+
+// reset forgets the batch, so that no body is kept.
+func (f *fold) reset() {
+	clear(f.ops)
+	f.ops = f.ops[:0]
+	f.step = boundStep{}
+	for _, r := range f.routes {
+		if r == nil {
+			continue
+		}
+		for _, in := range r.feeds {
+			in.count = 0
+			in.reset()
+		}
+		for _, s := range r.steps {
+			s.reset()
+		}
+	}
+}
+
+// maxUnknownTypes bounds how many types without a rule are remembered.
+const maxUnknownTypes = 1000
+
+// route returns what to do with events of a type, nil for nothing.
+func (f *fold) route(eventType string) *route {
+	if r, known := f.routes[eventType]; known {
+		return r
+	}
+	r := &route{}
+	feeds := make(map[decoding]*feed)
+	for i, t := range f.model.tables {
+		for _, rule := range t.rules {
+			if !matches(rule.eventType(), eventType) {
+				continue
+			}
+			d := rule.decoding()
+			in := feeds[d]
+			if in == nil {
+				in = &feed{decoder: d.newDecoder(f.projection, f.lease.Epoch())}
+				feeds[d] = in
+				r.feeds = append(r.feeds, in)
+			}
+			r.steps = append(r.steps, boundStep{step: rule.bind(in.decoder), feed: in, rows: f.rows[i]})
+		}
+	}
+	if len(r.steps) == 0 {
+		r = nil
+		if len(f.routes) > maxUnknownTypes {
+			return nil
+		}
+	}
+	f.routes[eventType] = r
+	return r
+}
+
+func (f *fold) Writes() []checkpoint.TableWrite {
+	var writes []checkpoint.TableWrite
+	for _, rows := range f.rows {
+		if w := rows.writes(); len(w.Upserts)+len(w.Deletes) > 0 {
+			writes = append(writes, w)
+		}
+	}
+	return writes
+}
+
+func (f *fold) Committed() {
+	for _, rows := range f.rows {
+		rows.committed()
+	}
+}
+
+func (f *fold) Rollback() {
+	for _, rows := range f.rows {
+		rows.rollback()
+	}
+}
+
+var errKeyNull = errors.New("a key has a value in each column")

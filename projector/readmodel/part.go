@@ -1,0 +1,30 @@
+package readmodel
+
+import (
+	"github.com/photonpump/projector/projector"
+)
+
+// Part is what one type of event does to a table of R. [On] and [OnEach] make parts, [Table] takes them.
+type Part[R any] struct {
+	build func(table string) keyedRule
+}
+
+// On folds each event of a type into one row: keyFn names the row, foldFn changes it. The body is decoded as JSON unless
+// B says otherwise. An error of foldFn, or a panic, leaves nothing of the event in any table.
+//
+// Both functions must depend on nothing but their arguments: an event may be folded again after a failure.
+func On[B any, K comparable, R any](eventType string, keyFn func(e projector.Event[B]) K, foldFn func(r *Row[R], e projector.Event[B]) error) Part[R] {
+	return Part[R]{build: func(table string) keyedRule {
+		return &oneRule[B, K, R]{typed: newTyped[B, K](eventType, table), key: keyFn, fold: foldFn}
+	}}
+}
+
+// OnEach folds each event of a type into several rows: items lists what the event holds, such as the lines of an order
+// (none is allowed), keyFn names the row of an item, and foldFn changes it. Items with the same key change the same row,
+// one after the other.
+func OnEach[B, T any, K comparable, R any](eventType string, items func(e projector.Event[B]) []T, keyFn func(e projector.Event[B], item T) K,
+	foldFn func(r *Row[R], e projector.Event[B], item T) error) Part[R] {
+	return Part[R]{build: func(table string) keyedRule {
+		return &eachRule[B, T, K, R]{typed: newTyped[B, K](eventType, table), items: items, key: keyFn, fold: foldFn}
+	}}
+}
