@@ -1,0 +1,76 @@
+package admin
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/photonpump/projector/projector"
+)
+
+// page is what the template shows.
+type page struct {
+	About       [][2]string
+	Projections []card
+}
+
+// card is one projection in words.
+type card struct {
+	Name, Source       string
+	State, Reason      string
+	For                string // how long the state has lasted
+	Position, Head     string
+	Resumed            string
+	Lag                string
+	Handled, Ignored   int64
+	Skipped            int64
+	Epoch              int64
+	Commit, Failure    string
+	Healthy, InTrouble bool
+}
+
+func newPage(projections []projector.Status, about [][2]string) page {
+	p := page{About: about}
+	for _, s := range projections {
+		p.Projections = append(p.Projections, newCard(&s))
+	}
+	return p
+}
+
+func newCard(s *projector.Status) card {
+	c := card{
+		Name: s.Name, Source: s.Source, State: string(s.State), Reason: s.Reason, For: since(s.Since),
+		Position: s.Position.String(), Head: s.Head.String(), Resumed: s.Resumed.String(), Lag: lag(s),
+		Handled: s.Handled, Ignored: s.Ignored, Skipped: s.Skipped, Epoch: s.Epoch, Commit: "none yet",
+		Healthy: s.State == projector.StateLive || s.State == projector.StateStandby,
+		InTrouble: s.State == projector.StateRetrying || s.State == projector.StatePaused ||
+			s.State == projector.StateStopped && s.Reason != "",
+	}
+	if !s.LastCommit.IsZero() {
+		c.Commit = since(s.LastCommit) + " ago"
+	}
+	if s.LastError != nil {
+		c.Failure = s.LastError.Error()
+	}
+	return c
+}
+
+func lag(s *projector.Status) string {
+	switch {
+	case s.LagEvents < 0 && s.Lag < 0:
+		return "not known"
+	case s.LagEvents < 0:
+		return s.Lag.Round(time.Millisecond).String()
+	case s.LagEvents == 0:
+		return "none"
+	case s.Lag <= 0:
+		return fmt.Sprintf("%d events", s.LagEvents)
+	}
+	return fmt.Sprintf("%d events, %v", s.LagEvents, s.Lag.Round(time.Millisecond))
+}
+
+func since(t time.Time) string {
+	if t.IsZero() {
+		return "?"
+	}
+	return time.Since(t).Round(time.Second).String()
+}
