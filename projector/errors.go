@@ -1,6 +1,11 @@
 package projector
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+
+	"github.com/photonpump/projector/projector/source"
+)
 
 // Class says what kind of failure an error is, and so what is done about it.
 type Class uint8
@@ -28,3 +33,68 @@ func (e *EventError) Error() string { return fmt.Sprintf("%v error: %v", e.Class
 
 // Unwrap returns what failed.
 func (e *EventError) Unwrap() error { return e.Err }
+
+// PanicError is a panic of a handler.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v\n%s", e.Value, e.Stack) }
+
+// Unwrap returns the value of the panic, if it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// StoppedError says why a projection has stopped. The event it names was not handled: after the cause is mended, the
+// projection starts with it again.
+type StoppedError struct {
+	Projection string
+	Event      *source.Event // nil if the reason is not an event
+	Class      Class
+	Attempts   int // on the event
+	Err        error
+}
+
+func (e *StoppedError) Error() string {
+	if e.Event == nil {
+		return fmt.Sprintf("projection %q stopped: %v", e.Projection, e.Err)
+	}
+	tries := ""
+	if e.Attempts > 1 {
+		tries = fmt.Sprintf(" after %d attempts", e.Attempts)
+	}
+	return fmt.Sprintf("projection %q stopped at %s, position %v%s: %v error: %v",
+		e.Projection, describe(e.Event), e.Event.Position, tries, e.Class, e.Err)
+}
+
+// Unwrap returns the reason.
+func (e *StoppedError) Unwrap() error { return e.Err }
+
+var (
+	// ErrOtherLog means that the event log is not the one that the stored position came from.
+	ErrOtherLog = errors.New("not the event log that the position came from")
+	// ErrShutdownBound means that the work in hand was abandoned because the shutdown took too long.
+	ErrShutdownBound = errors.New("shutdown took longer than its bound")
+
+	errLeaseLapsed = errors.New("lease could not be renewed in time")
+)
+
+// UnavailableError is what [Unavailable] returns.
+type UnavailableError struct{ Err error }
+
+func (e *UnavailableError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the error given to [Unavailable].
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// Unavailable tells, from a handler, that what it depends on is not there. The projection pauses and tries the event
+// again, for ever; no attempt is counted.
+func Unavailable(err error) error {
+	if err == nil {
+		err = errors.New("unavailable")
+	}
+	return &UnavailableError{err}
+}

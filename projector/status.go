@@ -1,7 +1,6 @@
 package projector
 
 import (
-	"sync"
 	"time"
 
 	"github.com/photonpump/projector/checkpoint"
@@ -58,11 +57,4 @@ func (s *Status) LagSeconds() float64 {
 		return -1
 	}
 	return s.Lag.Seconds()
-}
-
-// board holds the live status of one projection. It is safe for concurrent use.
-type board struct {
-	mu     sync.Mutex
-	status Status
-	oldest time.Time // created time of the oldest event in hand; zero = none
 }

@@ -1,0 +1,202 @@
+package projector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/projector/source"
+)
+
+var errWrongTx = errors.New("handler does not fit the store")
+
+// flight is a chunk on its way into the database.
+type flight struct {
+	chunk
+	change checkpoint.Change
+	done   chan error // one slot: the outcome, if it flies on its own
+	began  time.Time
+}
+
+// fold applies events to the rows in memory.
+func (s *session) fold(ctx context.Context, events []source.Event) error {
+	for _, f := range s.folds {
+		if err := guardFold(ctx, f, events); err != nil {
+			return foldError(err)
+		}
+	}
+	return nil
+}
+
+// guardFold makes a panic an error. Which event it was is found by halving.
+func guardFold(ctx context.Context, f Fold, events []source.Event) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &someError{class: ClassHandler, err: &PanicError{Value: v, Stack: debug.Stack()}}
+		}
+	}()
+	return f.Fold(ctx, events)
+}
+
+func foldError(err error) error {
+	var event *EventError
+	var row *checkpoint.RowError
+	var some *someError
+	if errors.As(err, &event) || errors.As(err, &some) {
+		return err
+	}
+	if errors.As(err, &row) {
+		return &someError{class: ClassHandler, err: err} // a key that its column cannot hold
+	}
+	return fmt.Errorf("load rows: %w", err)
+}
+
+// someError is a failure that belongs to one event of those that were tried, but it is not known to which.
+type someError struct {
+	class Class
+	err   error
+}
+
+func (e *someError) Error() string { return e.err.Error() }
+func (e *someError) Unwrap() error { return e.err }
+
+// effect runs the side effect of an event, if it has one.
+func (s *session) effect(ctx context.Context, e *source.Event) error {
+	of := s.p.handlers[e.Type]
+	if of == nil || of.effect == nil {
+		return nil
+	}
+	return s.call(ctx, of.effect, nil, e)
+}
+
+func (s *session) call(ctx context.Context, h *Handler, tx any, e *source.Event) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	c := h.codec
+	if c == nil {
+		c = s.cfg.codec
+	}
+	return h.call(ctx, tx, c, Envelope{Event: *e, Projection: s.p.name, Epoch: s.lease.Epoch()})
+}
+
+// prepare makes a flight of a chunk all of whose events are folded and called.
+func (s *session) prepare(c chunk) *flight {
+	f := &flight{chunk: c, change: checkpoint.Change{From: c.from, To: c.to, Last: c.last()}, began: time.Now()}
+	for i := range c.events {
+		if s.p.handles(c.events[i].Type) {
+			f.change.Handled++
+		} else {
+			f.change.Ignored++
+		}
+	}
+	for _, fold := range s.folds {
+		f.change.Writes = append(f.change.Writes, fold.Writes()...)
+	}
+	return f
+}
+
+// commit brings a flight into the database. An error that belongs to an event is an *EventError or a *someError; after
+// any other the outcome may be unknown.
+func (s *session) commit(ctx context.Context, f *flight) error {
+	if !s.wantsTx(f.events) {
+		return s.commitError(s.lease.Commit(ctx, f.change))
+	}
+	tx, err := s.lease.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	for i := range f.events {
+		of := s.p.handlers[f.events[i].Type]
+		if of == nil || of.tx == nil {
+			continue
+		}
+		if err := s.call(ctx, of.tx, tx.Native(), &f.events[i]); err != nil {
+			rollback(ctx, tx)
+			return &EventError{Index: i, Class: classifyHandler(s.store, err), Err: err}
+		}
+	}
+	return s.commitError(tx.Commit(ctx, f.change))
+}
+
+// rollback abandons a transaction, also when the work is being abandoned. What goes wrong with it shows at the next use of
+// the database.
+func rollback(ctx context.Context, tx checkpoint.Tx) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseBound)
+	defer cancel()
+	_ = tx.Rollback(ctx)
+}
+
+func (s *session) wantsTx(events []source.Event) bool {
+	for i := range events {
+		if of := s.p.handlers[events[i].Type]; of != nil && of.tx != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// commitError tells a refused value from the rest. Nothing is applied when the database refuses a value.
+func (s *session) commitError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, checkpoint.ErrFenced):
+		return err
+	case s.store.Classify(err) == checkpoint.ClassData:
+		return &someError{class: ClassHandler, err: err}
+	}
+	return fmt.Errorf("commit: %w", err)
+}
+
+// landed notes that a flight is in the database.
+func (s *session) landed(f *flight, skipped int) {
+	for _, fold := range s.folds {
+		fold.Committed()
+	}
+	s.keeper.touch(f.began)
+	s.position = f.to
+	s.progress = true
+	rows := 0
+	for _, w := range f.change.Writes {
+		rows += len(w.Upserts) + len(w.Deletes)
+	}
+	s.board.committed(Commit{
+		Position: f.to, Handled: int(f.change.Handled), Ignored: int(f.change.Ignored), Rows: rows, Took: time.Since(f.began),
+	}, skipped)
+}
+
+// rollback forgets the rows of everything that is not committed.
+func (s *session) rollback() {
+	for _, fold := range s.folds {
+		fold.Rollback()
+	}
+}
+
+// apply folds, calls and commits a chunk, one after the other. After an error nothing of it is in memory, and what has had
+// its side effect is counted in c.called.
+func (s *session) apply(ctx context.Context, c *chunk) error {
+	err := s.fold(ctx, c.events)
+	for err == nil && c.called < len(c.events) {
+		if err = s.effect(ctx, &c.events[c.called]); err != nil {
+			err = &EventError{Index: c.called, Class: classifyHandler(s.store, err), Err: err}
+			break
+		}
+		c.called++
+	}
+	if err == nil {
+		f := s.prepare(*c)
+		if err = s.commit(ctx, f); err == nil {
+			s.landed(f, 0)
+			return nil
+		}
+		s.unsure(f, err)
+	}
+	s.rollback()
+	return err
+}

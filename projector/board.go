@@ -1,0 +1,164 @@
+package projector
+
+import (
+	"sync"
+	"time"
+
+	"github.com/photonpump/projector/checkpoint"
+)
+
+// board holds the live status of one projection. It is safe for concurrent use.
+type board struct {
+	hooks hooks
+
+	mu     sync.Mutex
+	status Status
+	oldest time.Time // created time of the oldest event in hand; zero = none
+	behind time.Time // since when Head is known to be ahead of Position; zero = it is not
+}
+
+func newBoard(p *Projection, hs hooks) *board {
+	b := &board{hooks: hs}
+	b.status = Status{Name: p.name, State: StateStarting, Since: time.Now()}
+	if p.source != nil {
+		b.status.Source = p.source.String()
+	}
+	return b
+}
+
+// set changes the state and reports whether it, or its reason, is another one now.
+func (b *board) set(state State, reason string) bool {
+	b.mu.Lock()
+	s := &b.status
+	changed := s.State != state
+	same := !changed && s.Reason == reason
+	if changed {
+		s.State, s.Since = state, time.Now()
+	}
+	s.Reason = reason
+	b.mu.Unlock()
+	if !same {
+		b.hooks.state(b.status.Name, state, reason)
+	}
+	return !same
+}
+
+// own notes that a lease was acquired.
+func (b *board) own(lease checkpoint.Lease) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := &b.status
+	s.Epoch, s.Position = lease.Epoch(), lease.Position()
+	s.Resumed = s.Position
+	b.compare()
+}
+
+// disown notes that the lease is gone.
+func (b *board) disown() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.status.Epoch = 0
+	b.oldest = time.Time{}
+}
+
+// head notes where the source ends.
+func (b *board) head(p checkpoint.Position) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.status.Head = p
+	b.compare()
+}
+
+// hand notes the oldest event that is not yet committed; zero if there is none.
+func (b *board) hand(oldest time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.oldest = oldest
+}
+
+// committed notes a commit.
+func (b *board) committed(c Commit, skipped int) {
+	b.mu.Lock()
+	s := &b.status
+	s.Position, s.LastCommit, s.LastError = c.Position, time.Now(), nil
+	s.Handled += int64(c.Handled)
+	s.Ignored += int64(c.Ignored)
+	s.Skipped += int64(skipped)
+	b.compare()
+	b.mu.Unlock()
+	b.hooks.commit(s.Name, c)
+}
+
+// failed notes a failure.
+func (b *board) failed(class Class, err error) {
+	b.mu.Lock()
+	b.status.LastError = err
+	b.mu.Unlock()
+	b.hooks.failure(b.status.Name, class, err)
+}
+
+// compare works out whether the position is behind the head. b.mu is held.
+func (b *board) compare() {
+	s := &b.status
+	order, ok := s.Position.Compare(s.Head)
+	switch {
+	case ok && order > 0:
+		s.Head = s.Position
+		b.behind = time.Time{}
+	case ok && order == 0:
+		b.behind = time.Time{}
+	case b.behind.IsZero():
+		b.behind = time.Now()
+	}
+}
+
+func (b *board) snapshot() Status {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.status
+	s.LagEvents, s.Lag = -1, -1
+	if s.Epoch == 0 {
+		return s // the position is somebody else's to move
+	}
+	s.LagEvents = distance(s.Position, s.Head)
+	switch {
+	case !b.oldest.IsZero():
+		s.Lag = max(0, time.Since(b.oldest))
+	case b.behind.IsZero():
+		s.Lag = 0
+	case s.State == StateLive:
+		s.Lag = time.Since(b.behind)
+	}
+	return s
+}
+
+// distance counts the events after p up to head, or is -1 where positions do not count events.
+func distance(p, head checkpoint.Position) int64 {
+	if p == head {
+		return 0
+	}
+	if end, ok := head.Number(); ok {
+		if n, ok := p.Number(); ok {
+			return max(0, end-n)
+		}
+		if p.IsStart() {
+			return end + 1
+		}
+	}
+	if ends, ok := head.Numbers(); ok {
+		at, _ := p.Numbers()
+		if at == nil && !p.IsStart() {
+			return -1
+		}
+		var sum int64
+		for stream, end := range ends {
+			n, seen := at[stream]
+			if !seen {
+				n = -1
+			}
+			sum += max(0, end-n)
+		}
+		return sum
+	}
+	return -1
+}

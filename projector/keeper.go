@@ -1,0 +1,143 @@
+package projector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/photonpump/projector/checkpoint"
+)
+
+// keeper renews a lease while nothing is committed, and stores the state of the projection beside the work. Once the
+// lease is lost, or may have run out, it ends the work.
+type keeper struct {
+	lease checkpoint.Lease
+	ttl   time.Duration
+	log   *slog.Logger
+	lost  context.CancelCauseFunc // ends the work under the lease
+
+	base    time.Time
+	renewed atomic.Int64 // when the lease was last known to be ours, since base
+
+	mu     sync.Mutex
+	report *report       // to be stored; nil = none
+	wake   chan struct{} // one slot: there is a report
+
+	stop    context.CancelFunc
+	running sync.WaitGroup
+}
+
+type report struct {
+	state  State
+	reason string
+}
+
+func keep(ctx context.Context, lease checkpoint.Lease, ttl time.Duration, log *slog.Logger, lost context.CancelCauseFunc) *keeper {
+	ctx, stop := context.WithCancel(ctx)
+	k := &keeper{lease: lease, ttl: ttl, log: log, lost: lost, base: time.Now(), wake: make(chan struct{}, 1), stop: stop}
+	k.running.Go(func() { k.run(ctx) }) // ends with ctx
+	return k
+}
+
+// touch notes that a transaction which began at t has renewed the lease.
+func (k *keeper) touch(t time.Time) { k.renewed.Store(int64(t.Sub(k.base))) }
+
+// close ends the keeper and waits for it.
+func (k *keeper) close() {
+	k.stop()
+	k.running.Wait()
+}
+
+// tell has a state stored soon. Only the last one counts.
+func (k *keeper) tell(state State, reason string) {
+	k.mu.Lock()
+	k.report = &report{state, reason}
+	k.mu.Unlock()
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (k *keeper) run(ctx context.Context) {
+	for {
+		idle := time.Since(k.base) - time.Duration(k.renewed.Load())
+		due := time.NewTimer(k.ttl/3 - idle)
+		select {
+		case <-ctx.Done():
+			due.Stop()
+			return
+		case <-k.wake:
+			due.Stop()
+			k.store(ctx)
+		case <-due.C:
+			k.renew(ctx)
+		}
+	}
+}
+
+func (k *keeper) store(ctx context.Context) {
+	k.mu.Lock()
+	r := k.report
+	k.report = nil
+	k.mu.Unlock()
+	if r == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, k.ttl/3)
+	defer cancel()
+	if err := k.lease.Report(ctx, string(r.state), r.reason); err != nil && ctx.Err() == nil {
+		k.log.Debug("state not stored", keyErr, err)
+	}
+}
+
+// renew tries until the lease is renewed or lost. It may still be ours when it has run out by our clock, but nobody can
+// tell, so the work ends.
+func (k *keeper) renew(ctx context.Context) {
+	for {
+		began := time.Now()
+		err := k.attempt(ctx)
+		idle := time.Since(k.base) - time.Duration(k.renewed.Load())
+		switch {
+		case err == nil:
+			k.touch(began)
+			return
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, checkpoint.ErrFenced):
+			k.lost(err)
+			return
+		case idle < k.ttl/3: // a commit renewed it meanwhile
+			return
+		case idle >= k.ttl:
+			k.lost(fmt.Errorf("%w: %w", errLeaseLapsed, err))
+			return
+		}
+		k.log.Warn("lease not renewed, trying again", keyErr, err)
+		if !sleep(ctx, min(k.ttl/10, k.ttl-idle)) {
+			return
+		}
+	}
+}
+
+func (k *keeper) attempt(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, k.ttl/3)
+	defer cancel()
+	return k.lease.Renew(ctx)
+}
+
+// sleep waits, and reports whether it was for the whole time.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

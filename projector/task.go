@@ -1,0 +1,240 @@
+package projector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/photonpump/projector/checkpoint"
+)
+
+// headEvery is how often a source is asked for its end.
+const headEvery = 5 * time.Second
+
+// task runs one projection: it waits for the lease, works under it, and begins again after an outage.
+type task struct {
+	p     *Projection
+	store checkpoint.Store
+	opts  *config
+	cfg   settings
+	log   *slog.Logger
+	board *board
+
+	target *checkpoint.Position // done when it is reached; nil = never
+	doubt  *flight              // its commit ended with an unknown outcome
+}
+
+func newTask(p *Projection, store checkpoint.Store, opts *config, cfg settings) *task {
+	return &task{
+		p: p, store: store, opts: opts, cfg: cfg,
+		log:   opts.logger.With(keyProjection, p.name),
+		board: newBoard(p, opts.hooks),
+	}
+}
+
+// work returns nil when stop has ended or the target is reached, else why the projection has stopped. hard ends when
+// everything is to be dropped.
+func (t *task) work(stop, hard context.Context) error {
+	delays := t.cfg.retry.delays()
+	for {
+		progress, err := t.attempt(stop, hard)
+		if progress {
+			delays.Reset()
+		}
+		switch {
+		case hard.Err() != nil:
+			return t.stopped(fmt.Errorf("projection %q: %w", t.p.name, context.Cause(hard)))
+		case err == nil, stop.Err() != nil && !isStopped(err):
+			return t.stopped(nil)
+		case errors.Is(err, checkpoint.ErrFenced):
+			t.log.Info("lease lost", keyErr, err)
+			if !progress {
+				sleep(stop, delays.NextBackOff())
+			}
+			continue
+		case classifySystem(t.store, err) != ClassInfrastructure:
+			return t.stopped(err)
+		}
+		t.pause(stop, delays.NextBackOff(), err)
+	}
+}
+
+func isStopped(err error) bool {
+	var stopped *StoppedError
+	return errors.As(err, &stopped)
+}
+
+// stopped publishes the end, and makes its reason a *StoppedError.
+func (t *task) stopped(err error) error {
+	if err == nil {
+		t.board.set(StateStopped, "")
+		t.log.Info("projection ended")
+		return nil
+	}
+	if !isStopped(err) {
+		err = &StoppedError{Projection: t.p.name, Class: ClassConfiguration, Err: err}
+	}
+	t.board.failed(classifySystem(t.store, err), err)
+	t.board.set(StateStopped, err.Error())
+	t.log.Error("projection stopped", keyErr, err)
+	return err
+}
+
+// pause waits for an outage to end.
+func (t *task) pause(stop context.Context, delay time.Duration, err error) {
+	t.board.failed(ClassInfrastructure, err)
+	t.board.set(StatePaused, fmt.Sprintf("next attempt in %v: %v", delay.Round(time.Millisecond), err))
+	t.log.Warn("projection paused", keyDelay, delay, keyErr, err)
+	sleep(stop, delay)
+}
+
+// attempt waits for the lease and works under it. It reports whether anything was committed.
+func (t *task) attempt(stop, hard context.Context) (progress bool, err error) {
+	if t.opts.once && t.target == nil {
+		head, err := t.p.source.Head(stop)
+		if err != nil {
+			return false, fmt.Errorf("ask for the end of %s: %w", t.p.source, err)
+		}
+		t.target = &head
+		t.board.head(head)
+	}
+	lease, err := t.acquire(stop)
+	if lease == nil {
+		return false, err
+	}
+	t.board.own(lease)
+	t.settleDoubt(lease)
+	t.board.set(StateStarting, "")
+	t.log.Info("lease acquired", keyEpoch, lease.Epoch(), keyPosition, lease.Position().String())
+
+	ctx, lost := context.WithCancelCause(hard)
+	defer lost(nil)
+	soft, soften := context.WithCancel(ctx)
+	defer soften()
+	defer context.AfterFunc(stop, soften)()
+	k := keep(ctx, lease, t.opts.ttl, t.log, lost)
+	s := &session{task: t, lease: lease, soft: soft, keeper: k, log: t.log.With(keyEpoch, lease.Epoch())}
+	err = s.run(ctx)
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	k.close()
+	t.release(hard, lease, err)
+	t.board.disown()
+	return s.progress, err
+}
+
+// acquire returns the lease, or nil when there is nothing to do: stop has ended, or another owner has reached the target.
+func (t *task) acquire(stop context.Context) (checkpoint.Lease, error) {
+	claim := checkpoint.Claim{
+		Name: t.p.name, Owner: t.opts.owner, TTL: t.opts.ttl, Fingerprint: t.p.Fingerprint(), Start: t.cfg.start,
+	}
+	for {
+		lease, err := t.store.Acquire(stop, claim)
+		var held *checkpoint.HeldError
+		switch {
+		case err == nil:
+			return lease, nil
+		case stop.Err() != nil:
+			return nil, nil
+		case !errors.As(err, &held):
+			return nil, err
+		}
+		if done, err := t.doneElsewhere(stop); done || err != nil {
+			return nil, err
+		}
+		if t.board.set(StateStandby, "owned by "+held.Owner) {
+			t.log.Info("waiting for the lease", keyOwner, held.Owner)
+		}
+		if !sleep(stop, t.poll(held.Expires)) {
+			return nil, nil
+		}
+	}
+}
+
+// poll is how long to wait before asking for a lease again: often, since its owner may release it, and right after it runs
+// out. The jitter keeps many standbys apart.
+func (t *task) poll(expires time.Duration) time.Duration {
+	d := min(t.opts.ttl/10, time.Second)
+	d += rand.N(d/2 + 1)                                                    //nolint:gosec // jitter
+	return min(d, max(expires, 0)+time.Millisecond+rand.N(t.opts.ttl/50+1)) //nolint:gosec // jitter
+}
+
+// doneElsewhere reports whether the owner of the lease has reached the target.
+func (t *task) doneElsewhere(ctx context.Context) (bool, error) {
+	if t.target == nil {
+		return false, nil
+	}
+	all, err := t.store.List(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, st := range all {
+		if st.Name == t.p.name {
+			order, ok := st.Position.Compare(*t.target)
+			return ok && order >= 0, nil
+		}
+	}
+	return false, nil
+}
+
+// release gives the lease up, saying how things stand. A lease that cannot be released runs out by itself.
+func (t *task) release(hard context.Context, lease checkpoint.Lease, err error) {
+	if errors.Is(err, checkpoint.ErrFenced) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(hard), releaseBound)
+	defer cancel()
+	state, reason := StateStopped, ""
+	if err != nil {
+		reason = err.Error()
+		if !isStopped(err) && classifySystem(t.store, err) == ClassInfrastructure {
+			state = StatePaused
+		}
+	}
+	if err := lease.Report(ctx, string(state), reason); err != nil {
+		t.log.Debug("state not stored", keyErr, err)
+	}
+	if err := lease.Release(ctx); err != nil {
+		t.log.Warn("lease not released, it runs out by itself", keyErr, err)
+	}
+}
+
+// unsure remembers a commit whose outcome may be unknown.
+func (t *task) unsure(f *flight, err error) {
+	if index, somewhere := whose(err); index >= 0 || somewhere || errors.Is(err, checkpoint.ErrFenced) {
+		return
+	}
+	t.doubt = f
+}
+
+// settleDoubt learns from the stored position whether the commit in doubt was applied, so that its events count once.
+func (t *task) settleDoubt(lease checkpoint.Lease) {
+	f := t.doubt
+	t.doubt = nil
+	if f == nil || f.from == f.to || lease.Position() != f.to {
+		return
+	}
+	t.log.Info("the commit with the unknown outcome was applied", keyPosition, f.to.String())
+	t.board.committed(Commit{
+		Position: f.to, Handled: int(f.change.Handled), Ignored: int(f.change.Ignored), Took: time.Since(f.began),
+	}, 0)
+}
+
+// watchHead publishes where the source ends, until ctx ends.
+func (t *task) watchHead(ctx context.Context) {
+	for {
+		head, err := t.p.source.Head(ctx)
+		if err == nil {
+			t.board.head(head)
+		} else if ctx.Err() == nil {
+			t.log.Debug("end of the source not known", keyErr, err)
+		}
+		if !sleep(ctx, headEvery) {
+			return
+		}
+	}
+}
