@@ -66,9 +66,6 @@ func (s *session) run(ctx context.Context) error {
 func (s *session) begin(ctx context.Context) error {
 	s.position = s.lease.Position()
 	s.hand = chunk{from: s.position, to: s.position}
-	if err := s.store.EnsureTables(s.soft, s.p.Tables()...); err != nil {
-		return err
-	}
 	if err := s.checkTx(ctx); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/photonpump/projector/checkpoint"
@@ -23,8 +24,9 @@ type task struct {
 	log   *slog.Logger
 	board *board
 
-	target *checkpoint.Position // done when it is reached; nil = never
-	doubt  *flight              // its commit ended with an unknown outcome
+	ensured bool                 // the tables are there
+	target  *checkpoint.Position // done when it is reached; nil = never
+	doubt   *flight              // its commit ended with an unknown outcome
 }
 
 func newTask(p *Projection, store checkpoint.Store, opts *config, cfg settings) *task {
@@ -101,6 +103,9 @@ func (t *task) attempt(stop, hard context.Context) (progress bool, err error) {
 		t.target = &head
 		t.board.head(head)
 	}
+	if err := t.ensureTables(stop); err != nil {
+		return false, err
+	}
 	lease, err := t.acquire(stop)
 	if lease == nil {
 		return false, err
@@ -125,6 +130,38 @@ func (t *task) attempt(stop, hard context.Context) (progress bool, err error) {
 	t.release(hard, lease, err)
 	t.board.disown()
 	return s.progress, err
+}
+
+// ensureTables makes the tables, before the store notes by which definition they are built.
+func (t *task) ensureTables(ctx context.Context) error {
+	if t.ensured {
+		return nil
+	}
+	err := t.store.EnsureTables(ctx, t.p.Tables()...)
+	t.ensured = err == nil
+	if errors.Is(err, checkpoint.ErrDrift) {
+		return errors.Join(t.definitionChanged(ctx), err)
+	}
+	return err
+}
+
+// definitionChanged says so if that is why a table differs.
+func (t *task) definitionChanged(ctx context.Context) error {
+	st, err := t.stored(ctx)
+	if err != nil || st == nil || st.Fingerprint == "" || st.Fingerprint == t.p.Fingerprint() {
+		return nil
+	}
+	return &checkpoint.DefinitionError{Name: t.p.name, Stored: st.Fingerprint, Wants: t.p.Fingerprint(), Position: st.Position}
+}
+
+// stored returns what the store knows of the projection; nil if nothing.
+func (t *task) stored(ctx context.Context) (*checkpoint.Status, error) {
+	all, err := t.store.List(ctx)
+	i := slices.IndexFunc(all, func(st checkpoint.Status) bool { return st.Name == t.p.name })
+	if err != nil || i < 0 {
+		return nil, err
+	}
+	return &all[i], nil
 }
 
 // acquire returns the lease, or nil when there is nothing to do: stop has ended, or another owner has reached the target.
@@ -168,17 +205,12 @@ func (t *task) doneElsewhere(ctx context.Context) (bool, error) {
 	if t.target == nil {
 		return false, nil
 	}
-	all, err := t.store.List(ctx)
-	if err != nil {
+	st, err := t.stored(ctx)
+	if err != nil || st == nil {
 		return false, err
 	}
-	for _, st := range all {
-		if st.Name == t.p.name {
-			order, ok := st.Position.Compare(*t.target)
-			return ok && order >= 0, nil
-		}
-	}
-	return false, nil
+	order, ok := st.Position.Compare(*t.target)
+	return ok && order >= 0, nil
 }
 
 // release gives the lease up, saying how things stand. A lease that cannot be released runs out by itself.
