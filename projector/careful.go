@@ -9,43 +9,55 @@ import (
 	"github.com/photonpump/projector/projector/source"
 )
 
-// carefully applies a chunk with a bad event somewhere in it: those before it are committed, the bad one is tried again as
-// the policy says, and the rest follows. It returns nil when all is done, errStopping when it was asked to stop before.
-func (s *session) carefully(ctx context.Context, c *chunk) error {
-	suspects := 0 // the bad event is among so many; 0 = no event is known to be bad
-	for !c.empty() {
+// carefully applies a chunk that has failed with err, which says to which of its first tried events it belongs, or that it
+// is one of them. Those before the bad event are committed, the bad one is tried again as the policy says, and the rest
+// follows. It returns nil when all is done, errStopping when it was asked to stop before.
+func (s *session) carefully(ctx context.Context, c *chunk, tried int, err error) error {
+	for err != nil || !c.empty() {
 		if s.soft.Err() != nil {
 			return errStopping
 		}
-		n := len(c.events)
-		if suspects > 0 {
-			n = max(1, suspects/2)
-		}
-		part := c.cut(s.p.source, n)
-		err := s.apply(ctx, &part)
 		index, somewhere := whose(err)
 		switch {
 		case err == nil:
-			suspects = max(0, suspects-n)
-			continue
-		case somewhere && n > 1:
-			suspects = n
+			tried = len(c.events)
+			err = s.part(ctx, c, tried)
 		case index > 0:
-			suspects = 2 * index // exactly those before it are next
-		case somewhere || index == 0:
-			one := part.cut(s.p.source, 1)
-			c.glue(part)
-			if err := s.settle(ctx, &one, err); err != nil {
+			if e := s.part(ctx, c, index); e != nil {
+				tried, err = index, e
+				continue
+			}
+			tried, err = tried-index, first(err)
+		case index == 0, somewhere && tried == 1:
+			one := c.cut(s.p.source, 1)
+			if err = s.settle(ctx, &one, err); err != nil {
 				return err
 			}
-			suspects = 0
-			continue
+		case somewhere:
+			tried /= 2
+			err = s.part(ctx, c, tried)
 		default:
 			return err
 		}
-		c.glue(part)
 	}
 	return nil
+}
+
+// part applies the first n events of c, and takes them off if that succeeds.
+func (s *session) part(ctx context.Context, c *chunk, n int) error {
+	part := c.cut(s.p.source, n)
+	err := s.apply(ctx, &part)
+	if err != nil {
+		c.glue(part)
+	}
+	return err
+}
+
+// first makes the error of an event, of which all before it are done, that of the first event.
+func first(err error) error {
+	var event *EventError
+	errors.As(err, &event)
+	return &EventError{Class: event.Class, Err: event.Err}
 }
 
 // whose returns the index of the event that an error belongs to, or -1; or that it is one of those tried.

@@ -209,20 +209,25 @@ func (s *session) step(ctx context.Context) error {
 	return nil
 }
 
-// trouble deals with an error among the next n events in hand.
+// trouble deals with an error among the next n events in hand. All that was folded is forgotten, so it begins with those
+// applied before.
 func (s *session) trouble(ctx context.Context, err error, n int) error {
 	if index, somewhere := whose(err); index < 0 && !somewhere {
 		return err
 	}
+	before := s.applied // a flight that fails resets it
 	if s.flight != nil {
 		if err := s.arrived(ctx, <-s.flight.done); err != nil {
 			return err
 		}
 	}
 	s.rollback()
-	bad := s.hand.cut(s.p.source, s.applied+n)
+	bad := s.hand.cut(s.p.source, before+n)
 	s.applied = 0
-	return s.carefully(ctx, &bad)
+	if event := (*EventError)(nil); errors.As(err, &event) {
+		err = &EventError{Index: event.Index + before, Class: event.Class, Err: event.Err}
+	}
+	return s.carefully(ctx, &bad, len(bad.events), err)
 }
 
 // patience is how long what is in hand may wait for more.
@@ -281,7 +286,7 @@ func (s *session) arrived(ctx context.Context, err error) error {
 	}
 	s.rollback()
 	s.applied = 0
-	return s.carefully(ctx, &f.chunk)
+	return s.carefully(ctx, &f.chunk, len(f.events), err)
 }
 
 // showHand publishes the age of what is in hand. While catching up, something always is, here or on its way.
