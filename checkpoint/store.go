@@ -59,6 +59,7 @@ type Claim struct {
 	TTL         time.Duration // how long the lease lives without a commit or a renewal, by the clock of the database
 	Fingerprint string        // of the definition; empty = not checked
 	Start       Position      // where a projection starts that was never acquired before
+	Instance    uuid.UUID     // of the process that asks, different for each start of it
 }
 
 // Validate reports every mistake in the claim, joined, as [ErrInvalid].
@@ -135,6 +136,8 @@ type Change struct {
 	Ignored int64    // events passed over because no handler wants them, added to the counter
 
 	Writes []TableWrite // rows to write, one entry at most for each table
+
+	Parking // parked events, commands
 }
 
 // TableWrite is what one commit does to one table. A key occurs at most once among Upserts and Deletes together.
@@ -162,6 +165,8 @@ type Status struct {
 	Fingerprint string
 	Handled     int64
 	Ignored     int64
+	Skipped     int64  // of a [ParkingStore]
+	Parked      int64  // parked now, of a [ParkingStore]
 	State       string // as last reported by the owner
 	Reason      string
 	Updated     time.Time // of the last commit or report
