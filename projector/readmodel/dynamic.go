@@ -69,6 +69,7 @@ type Values struct {
 	defaults []any
 	columns  []any
 	deleted  bool
+	kept     bool
 }
 
 // Column returns the value of a column, by its index.
@@ -90,6 +91,9 @@ func (v *Values) Set(i int, x any) error {
 
 // Delete removes the row, or leaves it absent.
 func (v *Values) Delete() { v.deleted = true }
+
+// Keep leaves the row as it was, or absent.
+func (v *Values) Keep() { v.kept = true }
 
 func (v *Values) reset(key []any) {
 	v.columns = append(v.columns[:0], v.defaults...)
@@ -115,7 +119,11 @@ func (v *Values) save([]any) []any {
 }
 
 func (v *Values) after(key []any) error {
-	if v.deleted {
+	switch {
+	case v.kept:
+		v.kept = false
+		return nil
+	case v.deleted:
 		v.reset(key)
 		return nil
 	}

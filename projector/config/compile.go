@@ -1,0 +1,263 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/projector/readmodel"
+	"github.com/photonpump/projector/projector/source"
+)
+
+// compile makes the projections of a document that was read, and notes what does not fit together.
+func (w *walker) compile(d *document) {
+	tables := map[string]string{} // by projection
+	for i := range d.projections {
+		raw := &d.projections[i]
+		path := join("projections", raw.Name)
+		p := &Projection{Name: raw.Name, Source: raw.Value.source, settings: raw.Value.settings()}
+		var models []*readmodel.Model
+		decoders := &decoders{byType: map[string]*readmodel.Decoder[env]{}}
+		for _, t := range w.tables(raw, path) {
+			if other, taken := tables[t.name]; taken {
+				w.fail(t.node, t.path, "table %q is already written by projection %q", t.name, other)
+			}
+			tables[t.name] = raw.Name
+			if m := w.compileTable(t, decoders); m != nil {
+				models = append(models, m)
+			}
+		}
+		p.model = readmodel.Join(models...)
+		d.Projections = append(d.Projections, p)
+	}
+}
+
+// placedTable is a table with its place in the file.
+type placedTable struct {
+	*rawTable
+	path   string
+	onPath string // of `on`
+}
+
+// tables returns the tables of a projection: that of `table`, or those of `tables`.
+func (w *walker) tables(raw *named[rawProjection], path string) []placedTable {
+	p := &raw.Value
+	if p.node == nil {
+		return nil // its mistake is noted already
+	}
+	switch {
+	case p.table != nil && len(p.tables) > 0:
+		w.fail(p.node, path, "has table and tables: want one or the other")
+		return nil
+	case p.table != nil:
+		t := p.table
+		if t.name = orDefault(t.name, raw.Name); t.node == nil {
+			return nil
+		}
+		t.key, t.on = p.key, p.on
+		if len(p.on) == 0 && !w.failedWithin(join(path, "on")) {
+			w.fail(p.node, path, "on is missing: what do events do to the row?")
+		}
+		return []placedTable{{t, join(path, "table"), join(path, "on")}}
+	case len(p.tables) == 0:
+		if !w.failedWithin(join(path, "table")) && !w.failedWithin(join(path, "tables")) {
+			w.fail(p.node, path, "table is missing: the table that is kept up to date")
+		}
+		return nil
+	case len(p.on) > 0:
+		w.fail(p.node, join(path, "on"), "with several tables, each has its own on")
+		return nil
+	}
+	var tables []placedTable
+	for i := range p.tables {
+		t := &p.tables[i].Value
+		if t.name = p.tables[i].Name; t.node == nil {
+			continue
+		}
+		if len(t.key) == 0 {
+			t.key = p.key
+		}
+		at := join(join(path, "tables"), t.name)
+		tables = append(tables, placedTable{t, at, join(at, "on")})
+	}
+	return tables
+}
+
+// compileTable makes the model of a table; nil after it has noted a mistake.
+func (w *walker) compileTable(t placedTable, d *decoders) *readmodel.Model {
+	before := len(w.mistakes)
+	def := w.define(t)
+	if len(w.mistakes) > before {
+		return nil
+	}
+	c := &tableCompiler{walker: w, def: def, placedTable: t, decoders: d, counters: make([]bool, len(def.Columns))}
+	for _, column := range def.Columns {
+		c.names = append(c.names, column.Name)
+	}
+	// The order of rules for one event is that of their types, so that it does not depend on the order in the file.
+	on := slices.Clone(t.on)
+	slices.SortStableFunc(on, func(a, b named[[]rawRule]) int { return strings.Compare(a.Name, b.Name) })
+	var rules []readmodel.DynamicRule[env]
+	for _, o := range on {
+		for i := range o.Value {
+			if r := c.rule(o.Name, i, &o.Value[i]); r != nil {
+				rules = append(rules, *r)
+			}
+		}
+	}
+	defaults := c.defaults()
+	if len(w.mistakes) > before {
+		return nil
+	}
+	m, err := readmodel.Dynamic(readmodel.DynamicTable[env]{Table: def, Defaults: defaults, Rules: rules})
+	if err != nil {
+		w.fail(t.node, t.path, "%v", err)
+		return nil
+	}
+	return m
+}
+
+// define makes the description of the table.
+func (w *walker) define(t placedTable) *checkpoint.Table {
+	def := &checkpoint.Table{Name: t.name}
+	names := make([]string, 0, len(t.columns))
+	for _, c := range t.columns {
+		names = append(names, c.Name)
+		def.Columns = append(def.Columns, checkpoint.Column{Name: c.Name, Type: c.Value.typ, NotNull: c.Value.notNull})
+	}
+	for i, k := range t.primaryKey {
+		at := def.Column(k.text)
+		switch {
+		case k.text == "":
+		case at < 0:
+			w.fail(k.node, join(t.path, "primary_key"), "%q is no column%s", k.text, didYouMean(k.text, names))
+		case slices.Contains(def.Key, k.text):
+			w.fail(k.node, join(t.path, "primary_key"), "names %q twice", k.text)
+		case def.Columns[at].Type.List || def.Columns[at].Type.Base == checkpoint.JSON:
+			w.fail(t.primaryKey[i].node, join(t.path, "primary_key"), "column %q of type %v cannot be part of the key", k.text, def.Columns[at].Type)
+		default:
+			def.Columns[at].NotNull = true
+			def.Key = append(def.Key, k.text)
+		}
+	}
+	for _, ix := range t.indexes {
+		index := checkpoint.Index{Unique: ix.unique}
+		for _, c := range ix.columns {
+			if def.Column(c.text) < 0 && c.text != "" {
+				w.fail(c.node, join(t.path, "indexes"), "%q is no column%s", c.text, didYouMean(c.text, names))
+			}
+			index.Columns = append(index.Columns, c.text)
+		}
+		def.Indexes = append(def.Indexes, index)
+	}
+	return def
+}
+
+// tableCompiler compiles the rules of one table.
+type tableCompiler struct {
+	*walker
+	placedTable
+	def      *checkpoint.Table
+	names    []string // of columns
+	decoders *decoders
+	counters []bool // columns that a rule increments
+}
+
+// defaults returns what a new row holds.
+func (c *tableCompiler) defaults() []any {
+	values := make([]any, len(c.def.Columns))
+	for i, column := range c.def.Columns {
+		n := c.columns[i].Value.fallback
+		switch {
+		case n == nil && c.counters[i]:
+			values[i] = int64(0)
+		case n != nil:
+			values[i] = c.literal(n, i, column)
+		}
+	}
+	return values
+}
+
+// literal reads a default from YAML.
+func (c *tableCompiler) literal(n *yaml.Node, i int, column checkpoint.Column) any {
+	path := join(join(join(c.path, "columns"), column.Name), "default")
+	v, err := plain(n)
+	if err != nil {
+		c.fail(n, path, "%v", err)
+		return nil
+	}
+	if slices.Contains(c.def.Key, column.Name) {
+		c.fail(n, path, "a column of the primary key is filled from the key and has no default")
+		return nil
+	}
+	if _, err := readmodel.Convert(column.Type, v); err != nil {
+		c.fail(n, path, "column of type %v cannot hold %s: %v", column.Type, nameOf(n), err)
+	}
+	return v
+}
+
+// plain returns the value of a node as decoded JSON would have it.
+func plain(n *yaml.Node) (any, error) {
+	switch n.Kind {
+	case yaml.AliasNode:
+		return plain(n.Alias)
+	case yaml.SequenceNode:
+		list := make([]any, len(n.Content))
+		for i, item := range n.Content {
+			var err error
+			if list[i], err = plain(item); err != nil {
+				return nil, err
+			}
+		}
+		return list, nil
+	case yaml.MappingNode:
+		object := make(map[string]any, len(n.Content)/2)
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			v, err := plain(n.Content[i+1])
+			if err != nil {
+				return nil, err
+			}
+			object[n.Content[i].Value] = v
+		}
+		return object, nil
+	}
+	switch n.Tag {
+	case "!!int", "!!float":
+		v, err := number(n.Value)
+		if err != nil {
+			var x any
+			err = n.Decode(&x) // 0x10, 1_000
+			return x, err
+		}
+		return v, nil
+	case "!!bool", "!!null":
+		var v any
+		err := n.Decode(&v)
+		return v, err
+	}
+	return n.Value, nil
+}
+
+// decoders makes one decoder for each event type of a projection, so that all its tables share it.
+type decoders struct {
+	byType map[string]*readmodel.Decoder[env]
+	uses   map[string]*uses
+}
+
+// uses says what of an event the rules of its type look at.
+type uses struct{ body, metadata bool }
+
+func (d *decoders) of(eventType string) (*readmodel.Decoder[env], *uses) {
+	if dec := d.byType[eventType]; dec != nil {
+		return dec, d.uses[eventType]
+	}
+	u := &uses{}
+	dec := &readmodel.Decoder[env]{Decode: func(e *source.Event, into *env) error { return u.decode(e, into) }}
+	if d.uses == nil {
+		d.uses = map[string]*uses{}
+	}
+	d.byType[eventType], d.uses[eventType] = dec, u
+	return dec, u
+}

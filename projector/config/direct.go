@@ -1,0 +1,110 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/expr-lang/expr/ast"
+)
+
+// direct returns an evaluation without the machine for what most expressions are, a path or a constant; nil if it is
+// neither. It means the same as the machine.
+func direct(n ast.Node) (eval func(e *env) (any, error), isConstant bool) {
+	if v, ok := constant(n); ok {
+		return func(*env) (any, error) { return v, nil }, true
+	}
+	root, steps, ok := path(n)
+	if !ok {
+		return nil, false
+	}
+	switch {
+	case root == "body":
+		return func(e *env) (any, error) { return follow(e.body, steps) }, false
+	case root == "metadata":
+		return func(e *env) (any, error) { return follow(e.metadata, steps) }, false
+	case root == "event" && len(steps) == 1:
+		if get, ok := eventField(steps[0].name); ok {
+			return func(e *env) (any, error) { return get(e.event), nil }, false
+		}
+	}
+	return nil, false
+}
+
+func constant(n ast.Node) (any, bool) {
+	switch n := n.(type) {
+	case *ast.IntegerNode:
+		return int64(n.Value), true
+	case *ast.FloatNode:
+		return n.Value, true
+	case *ast.StringNode:
+		return n.Value, true
+	case *ast.BoolNode:
+		return n.Value, true
+	case *ast.NilNode:
+		return nil, true
+	}
+	return nil, false
+}
+
+// step is one name of a path.
+type step struct {
+	name     string
+	optional bool // ?. ends the path where there is nothing
+}
+
+// path splits body.address?.city into its parts.
+func path(n ast.Node) (root string, steps []step, ok bool) {
+	switch n := n.(type) {
+	case *ast.ChainNode:
+		return path(n.Node)
+	case *ast.IdentifierNode:
+		return n.Value, nil, true
+	case *ast.MemberNode:
+		property, isName := n.Property.(*ast.StringNode)
+		if !isName || n.Method {
+			return "", nil, false
+		}
+		root, steps, ok = path(n.Node)
+		return root, append(steps, step{property.Value, n.Optional}), ok
+	}
+	return "", nil, false
+}
+
+var errNothing = errors.New("nothing")
+
+// follow walks a path through decoded JSON. A name that is not there is nil; going on from nil is an error.
+func follow(v any, steps []step) (any, error) {
+	for _, s := range steps {
+		switch at := v.(type) {
+		case map[string]any:
+			v = at[s.name]
+		case nil:
+			if s.optional {
+				return nil, nil
+			}
+			return nil, fmt.Errorf("cannot fetch %s from %w; write ?.%s where it may be missing", s.name, errNothing, s.name)
+		default:
+			return nil, fmt.Errorf("cannot fetch %s from %s", s.name, kindName(v))
+		}
+	}
+	return v, nil
+}
+
+// kindName names what decoded JSON is.
+func kindName(v any) string {
+	switch v.(type) {
+	case string:
+		return "text"
+	case bool:
+		return "true or false"
+	case int64, float64, json.Number:
+		return "a number"
+	case []any:
+		return "a list"
+	case time.Time:
+		return "a time"
+	}
+	return fmt.Sprintf("%T", v)
+}

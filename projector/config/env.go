@@ -1,0 +1,163 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/photonpump/projector/projector/readmodel"
+	"github.com/photonpump/projector/projector/source"
+)
+
+// env is one event as expressions see it.
+type env struct {
+	event    *source.Event
+	body     any
+	metadata any
+
+	row   *readmodel.Values // of the rule that is being applied; nil while keys are made
+	table []string          // names of the row's columns
+	vars  map[string]any    // made when first needed
+}
+
+// eventView is `event` in expressions.
+type eventView struct {
+	ID       string    `expr:"id"`
+	Type     string    `expr:"type"`
+	Stream   string    `expr:"stream"`
+	Category string    `expr:"category"`
+	Number   int64     `expr:"number"`
+	Created  time.Time `expr:"created"`
+	Position string    `expr:"position"`
+}
+
+func eventFields() []string {
+	return []string{"id", "type", "stream", "category", "number", "created", "position"}
+}
+
+// eventField returns one field of `event`; ok is false for an unknown one.
+func eventField(name string) (get func(e *source.Event) any, ok bool) {
+	switch name {
+	case "id":
+		return func(e *source.Event) any { return e.ID.String() }, true
+	case "type":
+		return func(e *source.Event) any { return e.Type }, true
+	case "stream":
+		return func(e *source.Event) any { return e.Stream }, true
+	case "category":
+		return func(e *source.Event) any { return category(e.Stream) }, true
+	case "number":
+		return func(e *source.Event) any { return e.Number }, true
+	case "created":
+		return func(e *source.Event) any { return e.Created }, true
+	case "position":
+		return func(e *source.Event) any { return e.Position.String() }, true
+	}
+	return nil, false
+}
+
+// category is what stands before the first dash of a stream's name, as the event store's own categories have it.
+func category(stream string) string {
+	before, _, found := strings.Cut(stream, "-")
+	if !found {
+		return ""
+	}
+	return before
+}
+
+func viewOf(e *source.Event) *eventView {
+	return &eventView{
+		ID: e.ID.String(), Type: e.Type, Stream: e.Stream, Category: category(e.Stream),
+		Number: e.Number, Created: e.Created, Position: e.Position.String(),
+	}
+}
+
+// names returns what an expression may refer to.
+func (e *env) names() map[string]any {
+	if e.vars == nil {
+		e.vars = map[string]any{"body": e.body, "metadata": e.metadata, "event": viewOf(e.event)}
+	}
+	if e.row != nil {
+		row := make(map[string]any, len(e.table))
+		for i, name := range e.table {
+			row[name] = rowValue(e.row.Column(i))
+		}
+		e.vars["row"], e.vars["exists"] = row, e.row.Exists
+	}
+	return e.vars
+}
+
+// rowValue is a column's value as expressions see it.
+func rowValue(v any) any {
+	switch v := v.(type) {
+	case json.RawMessage:
+		x, err := decodeJSON(v)
+		if err != nil {
+			return nil // the database gave it, so it is valid
+		}
+		return x
+	case fmt.Stringer:
+		if _, isTime := v.(time.Time); !isTime {
+			return v.String() // uuid
+		}
+	}
+	return v
+}
+
+// decodeJSON decodes one value: numbers become int64, or float64 where they have a fraction or do not fit.
+func decodeJSON(data []byte) (any, error) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil, errors.New("no data where JSON is wanted")
+		}
+		return nil, fmt.Errorf("not valid JSON: %w", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("not valid JSON: something follows the value")
+	}
+	return numbers(v)
+}
+
+func numbers(v any) (any, error) {
+	var err error
+	switch x := v.(type) {
+	case json.Number:
+		return number(string(x))
+	case []any:
+		for i := range x {
+			if x[i], err = numbers(x[i]); err != nil {
+				return nil, err
+			}
+		}
+	case map[string]any:
+		for k := range x {
+			if x[k], err = numbers(x[k]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return v, nil
+}
+
+func number(s string) (any, error) {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return n, nil
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || math.IsInf(f, 0) {
+		return nil, fmt.Errorf("number %s is beyond the range of 64 bits", s)
+	}
+	if f == math.Trunc(f) && math.Abs(f) < 1<<53 && !strings.ContainsAny(s, "eE") {
+		return int64(f), nil // 3.0
+	}
+	return f, nil
+}

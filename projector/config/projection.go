@@ -1,0 +1,132 @@
+package config
+
+import (
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/projector"
+	"github.com/photonpump/projector/projector/readmodel"
+	"github.com/photonpump/projector/projector/source"
+)
+
+// Projection is one of the projections of a file, compiled.
+type Projection struct {
+	Name   string
+	Source Source
+
+	model    *readmodel.Model
+	settings []projector.Setting
+}
+
+// Tables that the projection writes, in the order of the file.
+func (p *Projection) Tables() []*checkpoint.Table { return p.model.Tables() }
+
+// Fingerprint identifies what rows depend on in the file: tables, keys and rules. Comments, formatting and the order of
+// keys do not matter.
+func (p *Projection) Fingerprint() string { return p.model.Fingerprint() }
+
+// Handles reports whether events of this type change a table.
+func (p *Projection) Handles(eventType string) bool { return p.model.Handles(eventType) }
+
+// Build makes the projection, reading from src.
+func (p *Projection) Build(src source.Source) *projector.Projection {
+	return projector.New(p.Name, src, p.model).With(p.settings...)
+}
+
+// rawProjection is a projection as it stands in the file.
+type rawProjection struct {
+	source Source
+	key    []expression
+	on     []named[[]rawRule]
+	table  *rawTable
+	tables []named[rawTable]
+	batch  rawBatch
+	retry  *projector.RetryPolicy
+	node   *yaml.Node
+}
+
+// rawBatch holds zero values for what is not given.
+type rawBatch struct {
+	size int
+	time time.Duration
+}
+
+func projectionSpec() *object[rawProjection] {
+	return &object[rawProjection]{
+		fields: []field[rawProjection]{
+			of("source", sourceSpec(), func(p *rawProjection) *Source { return &p.source },
+				"Which events it reads.").required(),
+			of("key", listOf[expression]{expressionKind{}, "an expression"}, func(p *rawProjection) *[]expression { return &p.key },
+				"Which row of `table` an event changes: an expression for each column of the primary key."),
+			of("table", pointer[rawTable]{tableSpec(false)}, func(p *rawProjection) **rawTable { return &p.table },
+				"The table that is kept up to date."),
+			of("on", onSpec(), func(p *rawProjection) *[]named[[]rawRule] { return &p.on },
+				"What events do to the row, by event type. `*` in a type stands for any text. Events of other types are passed over."),
+			of("tables", mappingOf[rawTable]{item: tableSpec(true), what: "names of tables"},
+				func(p *rawProjection) *[]named[rawTable] { return &p.tables },
+				"Several tables, by name, instead of `table`; each with its own `key` and `on`."),
+			of("batch", batchSpec(), func(p *rawProjection) *rawBatch { return &p.batch },
+				"How many events one transaction holds while catching up."),
+			of("retry", pointer[projector.RetryPolicy]{retrySpec()}, func(p *rawProjection) **projector.RetryPolicy { return &p.retry },
+				"What happens with an event that cannot be handled."),
+		},
+		check: func(_ *walker, n *yaml.Node, _ string, p *rawProjection) { p.node = n },
+	}
+}
+
+func batchSpec() *object[rawBatch] {
+	return &object[rawBatch]{fields: []field[rawBatch]{
+		of("size", integer{min: 1}, func(b *rawBatch) *int { return &b.size },
+			"Events in one transaction, at most.").byDefault("2000"),
+		of("time", duration{min: time.Millisecond}, func(b *rawBatch) *time.Duration { return &b.time },
+			"How long events are gathered for one transaction.").byDefault("100ms"),
+	}}
+}
+
+func retrySpec() *object[projector.RetryPolicy] {
+	then := map[string]projector.Action{"stop": projector.ActionStop, "skip": projector.ActionSkip}
+	defaults := projector.DefaultRetryPolicy()
+	return &object[projector.RetryPolicy]{
+		fields: []field[projector.RetryPolicy]{
+			of("attempts", integer{min: 1}, func(r *projector.RetryPolicy) *int { return &r.Attempts },
+				"How often an event is tried in all.").byDefault("5"),
+			of("delay", duration{min: time.Millisecond}, func(r *projector.RetryPolicy) *time.Duration { return &r.Delay },
+				"Before the second attempt; it grows with each one.").byDefault("200ms"),
+			of("max_delay", duration{min: time.Millisecond}, func(r *projector.RetryPolicy) *time.Duration { return &r.MaxDelay },
+				"The longest delay.").byDefault("10s"),
+			of("then", word[projector.Action]{then}, func(r *projector.RetryPolicy) *projector.Action { return &r.Then },
+				"After the last attempt: `stop` the projection and say why, or `skip` the event, count and log it.").byDefault("stop"),
+		},
+		check: func(w *walker, n *yaml.Node, path string, r *projector.RetryPolicy) {
+			r.Attempts = orDefault(r.Attempts, defaults.Attempts)
+			r.Delay = orDefault(r.Delay, defaults.Delay)
+			r.MaxDelay = orDefault(r.MaxDelay, max(r.Delay, defaults.MaxDelay))
+			if r.MaxDelay < r.Delay {
+				w.fail(n, path, "max_delay (%v) is shorter than delay (%v)", r.MaxDelay, r.Delay)
+			}
+		},
+	}
+}
+
+func orDefault[V comparable](v, fallback V) V {
+	if v == *new(V) {
+		return fallback
+	}
+	return v
+}
+
+func (p *rawProjection) settings() []projector.Setting {
+	var settings []projector.Setting
+	if p.batch.size > 0 {
+		settings = append(settings, projector.WithBatchSize(p.batch.size))
+	}
+	if p.batch.time > 0 {
+		settings = append(settings, projector.WithBatchTime(p.batch.time))
+	}
+	if p.retry != nil {
+		settings = append(settings, projector.WithRetry(*p.retry))
+	}
+	return settings
+}

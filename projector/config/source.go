@@ -1,0 +1,79 @@
+package config
+
+import (
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Source says which events a projection reads: exactly one of the fields is set.
+type Source struct {
+	Stream   string   // one stream
+	Streams  []string // several, with no order between them
+	Category string   // streams whose name begins with this and a dash
+	All      *All
+}
+
+// All is the whole log, filtered.
+type All struct {
+	Streams []string // names or patterns with *; empty = all but system streams
+	Types   []string // event types or patterns with *; empty = all
+}
+
+func (s *Source) String() string {
+	switch {
+	case s.Stream != "":
+		return "stream " + s.Stream
+	case s.Category != "":
+		return "category " + s.Category
+	case len(s.Streams) > 0:
+		return "streams " + strings.Join(s.Streams, ", ")
+	}
+	return "all"
+}
+
+func sourceSpec() *object[Source] {
+	streamName := name{"the name of a stream"}
+	return &object[Source]{
+		fields: []field[Source]{
+			of("stream", streamName, func(s *Source) *string { return &s.Stream },
+				"One stream."),
+			of("streams", listOf[string]{streamName, "one stream"}, func(s *Source) *[]string { return &s.Streams },
+				"Several streams. There is no order between their events."),
+			of("category", name{"the name of a category"}, func(s *Source) *string { return &s.Category },
+				"All streams named `category-…`. The event store must run its $by_category projection."),
+			of("all", pointer[All]{allSpec()}, func(s *Source) **All { return &s.All },
+				"The whole log, filtered by streams and types. `{}` is everything but system events."),
+		},
+		check: func(w *walker, n *yaml.Node, path string, s *Source) {
+			given := 0
+			for _, yes := range []bool{s.Stream != "", len(s.Streams) > 0, s.Category != "", s.All != nil} {
+				if yes {
+					given++
+				}
+			}
+			if given != 1 && !w.failedWithin(path) {
+				w.fail(n, path, "want exactly one of stream, streams, category or all, got %d", given)
+			}
+		},
+	}
+}
+
+func allSpec() *object[All] {
+	return &object[All]{fields: []field[All]{
+		of("streams", listOf[string]{name{"the name of a stream"}, "one stream"}, func(a *All) *[]string { return &a.Streams },
+			"Only these streams. `*` stands for any text at the end: `area-*`."),
+		of("types", listOf[string]{name{"an event type"}, "one event type"}, func(a *All) *[]string { return &a.Types },
+			"Only these event types. `*` stands for any text at the end: `order.*`."),
+	}}
+}
+
+// failedWithin reports whether a mistake was noted at path or below.
+func (w *walker) failedWithin(path string) bool {
+	for _, m := range w.mistakes {
+		if m.Path == path || strings.HasPrefix(m.Path, path+".") || strings.HasPrefix(m.Path, path+"[") {
+			return true
+		}
+	}
+	return false
+}
