@@ -4,8 +4,11 @@ import (
 	"bufio"
 	"compress/gzip"
 	"encoding/json"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -83,9 +86,12 @@ func foldAll(t *testing.T, p *Projection, events []source.Event, batch int) map[
 				m[c.Name] = row[i]
 			}
 		}
-		key := m[def.Key[0]].(string)
-		delete(m, def.Key[0])
-		rows[key] = m
+		var key []string
+		for _, k := range def.Key {
+			key = append(key, fmt.Sprint(m[k]))
+			delete(m, k)
+		}
+		rows[strings.Join(key, " ")] = m
 		return true
 	})
 	if err != nil {
@@ -120,16 +126,21 @@ func readHistory(t *testing.T, path string) []source.Event {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return scanEvents(t, z)
+}
+
+func scanEvents(t *testing.T, r io.Reader) []source.Event {
+	t.Helper()
 	var events []source.Event
-	for s := bufio.NewScanner(z); s.Scan(); {
+	for s := bufio.NewScanner(r); s.Scan(); {
 		var line struct {
-			Stream, Type string
-			Data         json.RawMessage
+			Stream, Type   string
+			Data, Metadata json.RawMessage
 		}
 		if err := json.Unmarshal(s.Bytes(), &line); err != nil {
 			t.Fatal(err)
 		}
-		events = append(events, source.Event{Stream: line.Stream, Type: line.Type, Data: line.Data, JSON: true, Number: int64(len(events))})
+		events = append(events, source.Event{Stream: line.Stream, Type: line.Type, Data: line.Data, Metadata: line.Metadata, JSON: true, Number: int64(len(events))})
 	}
 	return events
 }
