@@ -17,6 +17,8 @@ type lease struct {
 	ttl      time.Duration
 	position checkpoint.Position
 	last     checkpoint.EventRef
+	deaths   int
+	marker   checkpoint.Marker
 	released bool // guarded by store.mu
 }
 
@@ -84,6 +86,7 @@ func (l *lease) Commit(ctx context.Context, change checkpoint.Change) error {
 		p.LastEvent, l.last = change.Last, change.Last
 	}
 	l.position = change.To
+	l.park(p, change)
 	return nil
 }
 
@@ -168,6 +171,7 @@ func (l *lease) Release(ctx context.Context) error {
 	defer l.store.mu.Unlock()
 	if p := l.store.projections[l.name]; !l.released && p != nil && p.Epoch == l.epoch {
 		p.Owner, p.Expires = "", time.Time{}
+		p.deaths, p.marker = 0, checkpoint.Marker{}
 	}
 	l.released = true
 	return nil

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/photonpump/projector/checkpoint"
 	"github.com/photonpump/projector/checkpoint/internal/drift"
 )
@@ -22,14 +24,17 @@ type Store struct {
 	closed      bool
 	projections map[string]*projection
 	tables      map[string]*table
+	requests    []request // numbered from 1
 }
 
 var _ checkpoint.Store = (*Store)(nil)
 
 // projection is what a row of the table of projections is elsewhere.
 type projection struct {
-	checkpoint.Status      // Held and Name are not kept up to date here
-	fresh             bool // starts where the next claim says
+	checkpoint.Status           // Held and Name are not kept up to date here
+	fresh             bool      // starts where the next claim says
+	instance          uuid.UUID // of the owner
+	parking
 }
 
 // Option changes how a store works.
@@ -135,7 +140,11 @@ func (s *Store) Acquire(ctx context.Context, claim checkpoint.Claim) (checkpoint
 			Name: claim.Name, Stored: p.Fingerprint, Wants: claim.Fingerprint, Position: p.Position,
 		}
 	}
+	if p.Owner != "" && p.instance != claim.Instance {
+		p.deaths++ // its lease has run out
+	}
 	p.Epoch++
+	p.instance = claim.Instance
 	p.Owner, p.Expires, p.Updated = claim.Owner, now.Add(claim.TTL), now
 	if claim.Fingerprint != "" {
 		p.Fingerprint = claim.Fingerprint
@@ -144,7 +153,10 @@ func (s *Store) Acquire(ctx context.Context, claim checkpoint.Claim) (checkpoint
 		p.Position, p.fresh = claim.Start, false
 	}
 	s.projections[claim.Name] = p
-	return &lease{store: s, name: claim.Name, epoch: p.Epoch, ttl: claim.TTL, position: p.Position, last: p.LastEvent}, nil
+	return &lease{
+		store: s, name: claim.Name, epoch: p.Epoch, ttl: claim.TTL, position: p.Position, last: p.LastEvent,
+		deaths: p.deaths, marker: p.marker,
+	}, nil
 }
 
 func (p *projection) held(now time.Time) bool { return !p.Expires.IsZero() && p.Expires.After(now) }
