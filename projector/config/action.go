@@ -59,11 +59,12 @@ func (c *tableCompiler) rule(eventType string, i int, raw *rawRule) *readmodel.D
 	if raw.node == nil {
 		return nil
 	}
+	broken := false
 	before := len(c.mistakes)
 	dec, uses := c.decoders.of(eventType)
 	program := func(e expression, s scope) *program {
 		p := c.compileExpression(e, s)
-		if p != nil {
+		if broken = broken || p == nil; p != nil {
 			uses.body = uses.body || p.usesBody
 			uses.metadata = uses.metadata || p.usesMetadata
 		}
@@ -85,7 +86,7 @@ func (c *tableCompiler) rule(eventType string, i int, raw *rawRule) *readmodel.D
 			c.action(r, a.verb, column, path, program)
 		}
 	}
-	if len(c.mistakes) > before {
+	if broken || len(c.mistakes) > before {
 		return nil
 	}
 	slices.SortFunc(r.actions, func(a, b action) int { return strings.Compare(a.label, b.label) })
@@ -99,18 +100,17 @@ func (c *tableCompiler) rule(eventType string, i int, raw *rawRule) *readmodel.D
 func (c *tableCompiler) key(raw *rawRule, path string, compile func(expression, scope) *program) []*program {
 	key, node, at := raw.key, raw.node, join(path, "key")
 	if len(key) == 0 {
-		key, node, at = c.placedTable.key, c.node, join(strings.TrimSuffix(c.path, ".table"), "key")
+		parent := strings.TrimSuffix(c.path, ".table")
+		key, node, at = c.placedTable.key, c.node, join(parent, "key")
 	}
-	if len(key) == 0 {
-		if !c.failedWithin(at) {
-			c.fail(node, at, "is missing: an expression for each column of the primary key (%s)", strings.Join(c.def.Key, ", "))
-		}
+	switch primary := join(c.path, "primary_key"); {
+	case c.failedWithin(at), c.failedWithin(primary), len(c.primaryKey) == 0:
 		return nil
-	}
-	if len(key) != len(c.def.Key) {
-		if !c.failedWithin(at) {
-			c.fail(key[0].node, at, "has %d values, but primary_key has %d columns (%s)", len(key), len(c.def.Key), strings.Join(c.def.Key, ", "))
-		}
+	case len(key) == 0:
+		c.fail(node, strings.TrimSuffix(at, ".key"), "key is missing: an expression for each column of primary_key (%s)", strings.Join(c.def.Key, ", "))
+		return nil
+	case len(key) != len(c.def.Key):
+		c.fail(key[0].node, at, "want an expression for each column of primary_key (%s), got %d", strings.Join(c.def.Key, ", "), len(key))
 		return nil
 	}
 	programs := make([]*program, len(key))
@@ -131,14 +131,18 @@ func (c *tableCompiler) action(r *compiledRule, v verb, raw named[expression], p
 	}
 	column := c.def.Columns[i]
 	switch {
+	case column.Type.Base == 0: // its mistake is noted already
+		return
 	case slices.Contains(c.def.Key, raw.Name):
 		c.fail(raw.node, at, "a column of the primary key is filled from the key and cannot be changed")
 	case slices.ContainsFunc(r.actions, func(a action) bool { return a.column == i }):
 		c.fail(raw.node, at, "column %q is changed twice by one rule", raw.Name)
 	case v == verbIncrement && !readmodel.Numeric(column.Type):
 		c.fail(raw.node, at, "column of type %v cannot be incremented: want int, float or decimal", column.Type)
+		return
 	case (v == verbMax || v == verbMin) && !readmodel.Ordered(column.Type):
 		c.fail(raw.node, at, "values of type %v have no order", column.Type)
+		return
 	}
 	p := compile(raw.Value, scope{c.def})
 	c.fits(p, raw.Value, column)
@@ -150,7 +154,7 @@ func (c *tableCompiler) action(r *compiledRule, v verb, raw named[expression], p
 
 // fits checks that what is known of a result can be stored in a column.
 func (c *tableCompiler) fits(p *program, e expression, column checkpoint.Column) {
-	if p == nil {
+	if p == nil || column.Type.Base == 0 {
 		return
 	}
 	if p.constant {

@@ -87,11 +87,7 @@ func (w *walker) tables(raw *named[rawProjection], path string) []placedTable {
 
 // compileTable makes the model of a table; nil after it has noted a mistake.
 func (w *walker) compileTable(t placedTable, d *decoders) *readmodel.Model {
-	before := len(w.mistakes)
 	def := w.define(t)
-	if len(w.mistakes) > before {
-		return nil
-	}
 	c := &tableCompiler{walker: w, def: def, placedTable: t, decoders: d, counters: make([]bool, len(def.Columns))}
 	for _, column := range def.Columns {
 		c.names = append(c.names, column.Name)
@@ -108,7 +104,7 @@ func (w *walker) compileTable(t placedTable, d *decoders) *readmodel.Model {
 		}
 	}
 	defaults := c.defaults()
-	if len(w.mistakes) > before {
+	if len(w.mistakes) > 0 {
 		return nil
 	}
 	m, err := readmodel.Dynamic(readmodel.DynamicTable[env]{Table: def, Defaults: defaults, Rules: rules})
@@ -192,7 +188,7 @@ func (c *tableCompiler) literal(n *yaml.Node, i int, column checkpoint.Column) a
 		c.fail(n, path, "a column of the primary key is filled from the key and has no default")
 		return nil
 	}
-	if _, err := readmodel.Convert(column.Type, v); err != nil {
+	if _, err := readmodel.Convert(column.Type, v); err != nil && column.Type.Base != 0 {
 		c.fail(n, path, "column of type %v cannot hold %s: %v", column.Type, nameOf(n), err)
 	}
 	return v

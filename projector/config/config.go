@@ -124,6 +124,9 @@ func Parse(path string, data []byte, lookup func(name string) (value string, ok 
 
 var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?`)
 
+// expected is what the parser of the YAML package says, unlike its scanner.
+var expected = regexp.MustCompile(`^did not find expected (?:key|'-' indicator|',' or '[]}]'|node content|<document start>)`)
+
 // parse returns the root of the document, nil if there is none.
 func (w *walker) parse(data []byte) *yaml.Node {
 	d := yaml.NewDecoder(bytes.NewReader(data))
@@ -143,7 +146,11 @@ func (w *walker) parse(data []byte) *yaml.Node {
 	}
 	m := yamlLine.FindStringSubmatch(err.Error())
 	line, _ := strconv.Atoi(m[1])
-	w.failAt(max(line, 1), 1, "", "not valid YAML: %s", strings.TrimPrefix(err.Error(), m[0]))
+	problem := strings.TrimPrefix(err.Error(), m[0])
+	if expected.MatchString(problem) {
+		line++ // these count lines from 0
+	}
+	w.failAt(max(line, 1), 1, "", "not valid YAML: %s", problem)
 	return nil
 }
 
@@ -261,7 +268,10 @@ func checkScheme(s string, schemes []string, want string) string {
 			return ""
 		}
 	}
-	return fmt.Sprintf("unknown scheme %q%s", scheme, didYouMean(scheme, schemes))
+	if near := nearest(scheme, schemes); near != "" {
+		return fmt.Sprintf("unknown scheme %q; did you mean %q?", scheme, near)
+	}
+	return fmt.Sprintf("unknown scheme %q: %s", scheme, want)
 }
 
 // secretText is text that may hold a password.

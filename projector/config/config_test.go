@@ -1,9 +1,83 @@
 package config
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// environment is what ${VAR} finds in tests.
+func environment(name string) (string, bool) {
+	v, ok := map[string]string{"PGPASSWORD": "opensesame", "STREAM": "pony_stream"}[name]
+	return v, ok
+}
+
+// TestBad loads files with one mistake each. The first lines of a file say what must be reported.
+func TestBad(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/*.bad.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) < 30 {
+		t.Fatalf("found %d files", len(files))
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want []string
+			for line := range strings.Lines(string(data)) {
+				text, ok := strings.CutPrefix(line, "# want ")
+				if !ok {
+					break
+				}
+				want = append(want, strings.TrimSpace(text))
+			}
+			cfg, err := Parse("f.yml", data, environment)
+			if err == nil {
+				t.Fatalf("loaded: %+v", cfg)
+			}
+			var mistakes Mistakes
+			if !errors.As(err, &mistakes) {
+				t.Errorf("got a %T", err)
+			}
+			if got := strings.ReplaceAll(err.Error(), "f.yml:", ""); got != strings.Join(want, "\n") {
+				t.Errorf("got\n%s\nwant\n%s", got, strings.Join(want, "\n"))
+			}
+		})
+	}
+}
+
+// TestGood loads files that must be right.
+func TestGood(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/*.good.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) < 2 {
+		t.Fatalf("found %d files", len(files))
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Parse(file, data, environment); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

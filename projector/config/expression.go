@@ -121,7 +121,7 @@ func (w *walker) failExpression(e expression, s scope, err error) {
 		return
 	}
 	line, column := w.within(e.node, at.Line, at.Column)
-	w.failAt(line, column, e.path, "%s%s", at.Message, s.hint(e.text, at.Message))
+	w.failAt(line, column, e.path, "%s%s", reworded(at.Message), s.hint(e.text, at.Message))
 }
 
 // within returns the place in the file of a place in an expression.
@@ -147,6 +147,19 @@ var (
 	unknownField = regexp.MustCompile(`^(?:type \S+ has no field|unknown field) (\w+)$`)
 	plainWord    = regexp.MustCompile(`^[\pL_][\pL\pN_ -]*$`)
 )
+
+// reworded says in the words of the file what the compiler says in those of Go.
+func reworded(message string) string {
+	if m := unknownField.FindStringSubmatch(message); m != nil {
+		if strings.HasPrefix(message, "type ") {
+			return "event has no " + m[1]
+		}
+		return "row has no column " + m[1]
+	}
+	message = strings.ReplaceAll(message, "interface {}", "any")
+	message = strings.ReplaceAll(message, "map[string]any", "object")
+	return message
+}
 
 // hint says what may have been meant.
 func (s scope) hint(text, message string) string {

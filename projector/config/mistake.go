@@ -55,15 +55,20 @@ func (ms Mistakes) sort() {
 	})
 }
 
-// didYouMean returns a hint at the candidate that is most like what was written, or at all of them.
-func didYouMean(got string, candidates []string) string {
-	best, least := "", len(got)/3+2
+// nearest returns the candidate that is most like what was written, empty if none is.
+func nearest(got string, candidates []string) string {
+	best, least := "", max(len(got)/3+1, 2)
 	for _, c := range candidates {
 		if d := distance(strings.ToLower(got), strings.ToLower(c)); d < least {
 			best, least = c, d
 		}
 	}
-	if best != "" {
+	return best
+}
+
+// didYouMean returns a hint at the candidate that is most like what was written, or at all of them.
+func didYouMean(got string, candidates []string) string {
+	if best := nearest(got, candidates); best != "" {
 		return fmt.Sprintf("; did you mean %q?", best)
 	}
 	if len(candidates) == 0 || len(candidates) > 20 {

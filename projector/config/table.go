@@ -1,6 +1,8 @@
 package config
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -138,10 +140,13 @@ func similarType(s string) string {
 		"guid": "uuid", "blob": "bytes", "bytea": "bytes", "binary": "bytes", "jsonb": "json", "object": "json", "map": "json",
 		"list": "list of text", "array": "list of text", "text[]": "list of text",
 	}
-	if known, ok := elsewhere[strings.ToLower(s)]; ok {
-		return "; did you mean \"" + known + "\"?"
+	for _, b := range checkpoint.Bases() {
+		elsewhere[b] = b
 	}
-	return didYouMean(s, typeNames()[:len(checkpoint.Bases())])
+	if near := nearest(s, slices.Sorted(maps.Keys(elsewhere))); near != "" {
+		return "; did you mean \"" + elsewhere[near] + "\"?"
+	}
+	return "; want " + oneOf(checkpoint.Bases()) + ", or list of one of them"
 }
 
 // anything is kept as it stands.

@@ -188,6 +188,7 @@ func (o *object[T]) read(w *walker, n *yaml.Node, path string, t *T) {
 		case i < 0 && o.extensions && strings.HasPrefix(name, "x-"):
 		case i < 0:
 			w.fail(e.key, join(path, name), "unknown key%s", didYouMean(name, o.names()))
+			seen[nearest(name, o.names())] = true
 		default:
 			seen[name] = true
 			w.value(e, join(path, name), func(v *yaml.Node, p string) { o.fields[i].read(w, v, p, t) })
@@ -195,12 +196,19 @@ func (o *object[T]) read(w *walker, n *yaml.Node, path string, t *T) {
 	}
 	for _, f := range o.fields {
 		if f.Required && !seen[f.Name] {
-			w.fail(n, path, "%s is missing: %s", f.Name, f.Doc)
+			w.fail(n, path, "%s is missing: %s", f.Name, brief(f.Doc))
 		}
 	}
 	if o.check != nil {
 		o.check(w, n, path, t)
 	}
+}
+
+// brief is the first sentence of a documentation, for use within another.
+func brief(doc string) string {
+	sentence, _, _ := strings.Cut(doc, ". ")
+	sentence = strings.TrimSuffix(sentence, ".")
+	return strings.ToLower(sentence[:1]) + sentence[1:]
 }
 
 // value reads the value of an entry. One that is empty is a mistake, since it is most often a wrong indentation.
