@@ -1,0 +1,123 @@
+package eventlog
+
+import "sync"
+
+// pageChunk is the size of the pieces of memory that are kept for the next page.
+const pageChunk = 256 << 10
+
+// pages is the memory that the records of one page are read into. Memory that was handed out never moves.
+type pages struct {
+	chunks [][]byte // of pageChunk each, reused
+	inUse  int
+	free   []byte // rest of the last chunk in use
+	used   int
+}
+
+// alloc returns n bytes that stay valid until reset.
+func (p *pages) alloc(n int) []byte {
+	p.used += n
+	if n > pageChunk/2 {
+		return make([]byte, n)
+	}
+	if len(p.free) < n {
+		if p.inUse == len(p.chunks) {
+			p.chunks = append(p.chunks, make([]byte, pageChunk))
+		}
+		p.free = p.chunks[p.inUse]
+		p.inUse++
+	}
+	b := p.free[:n:n]
+	p.free = p.free[n:]
+	return b
+}
+
+// chunk returns memory for at least min bytes, and as much as one piece holds.
+func (p *pages) chunk(min, max int) []byte {
+	n := pageChunk
+	if max < n {
+		n = max
+	}
+	if min > n {
+		n = min
+	}
+	if n <= pageChunk && n > pageChunk/2 {
+		if p.inUse == len(p.chunks) {
+			p.chunks = append(p.chunks, make([]byte, pageChunk))
+		}
+		b := p.chunks[p.inUse][:n:n]
+		p.inUse++
+		p.used += n
+		return b
+	}
+	return p.alloc(n)
+}
+
+func (p *pages) reset() {
+	if len(p.chunks) > 4 {
+		p.chunks = p.chunks[:4] // a rare large page must not keep its memory for ever
+	}
+	p.inUse, p.free, p.used = 0, nil, 0
+}
+
+// Resolved is an event of a page: EventRecord messages as they go over the wire. Event is nil for a link that cannot be
+// resolved; Link is nil for an event that was not reached through a link.
+type Resolved struct {
+	Event     []byte
+	Link      []byte
+	Commit    int64 // position of Link if there is one, else of Event
+	Prepare   int64
+	Tombstone bool // Event is the tombstone of its stream
+}
+
+// Original returns the event that was received: the link if there is one.
+func (r Resolved) Original() []byte {
+	if r.Link != nil {
+		return r.Link
+	}
+	return r.Event
+}
+
+// ReadResult is how a read ended.
+type ReadResult int
+
+const (
+	ReadSuccess ReadResult = iota
+	ReadNotFound
+	ReadNoStream
+	ReadStreamDeleted
+	ReadError // see the error
+)
+
+// Page is the answer to a read. It is valid until Release.
+type Page struct {
+	Result     ReadResult
+	Events     []Resolved
+	Next       int64 // stream pages: number to go on from
+	Last       int64 // stream pages: number of the last event
+	End        bool  // stream pages: there is no more in this direction
+	LastCommit int64
+	Position   Position // pages of all streams: where this one was read from
+	NextPos    Position // pages of all streams: where to go on
+	Err        error    // with ReadError
+
+	mem     pages
+	records []record
+}
+
+var pagePool = sync.Pool{New: func() any { return new(Page) }}
+
+func newPage() *Page { return pagePool.Get().(*Page) }
+
+// Release gives the memory of the page back.
+func (p *Page) Release() {
+	p.mem.reset()
+	clear(p.Events)
+	clear(p.records)
+	*p = Page{Events: p.Events[:0], records: p.records[:0], mem: p.mem}
+	pagePool.Put(p)
+}
+
+func (p *Page) fail(err error) *Page {
+	p.Result, p.Err, p.Events, p.Next, p.Last, p.End = ReadError, err, p.Events[:0], -1, -1, true
+	return p
+}

@@ -1,0 +1,95 @@
+package eventlog
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// ErrDamaged says that a record of the log does not pass its checksum. It is never served.
+var ErrDamaged = errors.New("damaged record")
+
+const (
+	// maxGap is how far apart two records may lie to be read together: copying this much costs as much as another read.
+	maxGap = 4 << 10
+	// maxRun bounds what is read together.
+	maxRun = 1 << 20
+	// maxPage bounds the bytes of a page, so that its frame stays below the 64 MiB that a client accepts. A page that
+	// would be larger ends early.
+	maxPage = 48 << 20
+)
+
+// recordAt reads one record, which may still be pending. The caller holds the lock for writing if it may be.
+func (l *Log) recordAt(at loc, buf *[]byte) (record, error) {
+	if b, ok := l.unwritten(at.pos()); ok {
+		r, _, reason := parseRecord(b, at.pos())
+		if reason != "" {
+			return nil, fmt.Errorf("%w at position %d: %s", ErrDamaged, at.pos(), reason)
+		}
+		return r, nil
+	}
+	*buf = grow(*buf, at.size())
+	return l.readRecord(*buf, at)
+}
+
+// unwritten returns the bytes from a position on that are not in the storage yet.
+func (l *Log) unwritten(pos int64) ([]byte, bool) {
+	start := l.next - int64(len(l.pending))
+	if pos >= start {
+		return l.pending[pos-start:], true
+	}
+	start -= int64(len(l.writing))
+	if len(l.writing) > 0 && pos >= start {
+		return l.writing[pos-start:], true
+	}
+	return nil, false
+}
+
+// readRecord reads the record into buf, which is as long as the size of its loc.
+func (l *Log) readRecord(buf []byte, at loc) (record, error) {
+	n, err := l.store.ReadAt(buf, at.pos())
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("read log at position %d: %w", at.pos(), err)
+	}
+	r, _, reason := parseRecord(buf[:n], at.pos())
+	if reason != "" {
+		return nil, fmt.Errorf("%w at position %d: %s", ErrDamaged, at.pos(), reason)
+	}
+	return r, nil
+}
+
+func grow(b []byte, n int) []byte {
+	if cap(b) < n {
+		return make([]byte, n)
+	}
+	return b[:n]
+}
+
+// fetch reads the committed records at these places into page memory, and returns them in that order. It stops before a
+// page that is too large.
+func (l *Log) fetch(p *pages, places []loc, out []record) ([]record, error) {
+	for len(places) > 0 && (len(out) == 0 || p.used < maxPage) {
+		run := 1
+		begin, end := places[0].pos(), places[0].pos()+int64(places[0].size())
+		for run < len(places) && places[run].pos() >= begin && places[run].pos() <= end+maxGap && places[run].pos()+int64(places[run].size())-begin <= maxRun {
+			end = max(end, places[run].pos()+int64(places[run].size()))
+			run++
+		}
+		buf := p.alloc(int(end - begin))
+		n, err := l.store.ReadAt(buf, begin)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, fmt.Errorf("read log at position %d: %w", begin, err)
+		}
+		buf = buf[:n]
+		for _, at := range places[:run] {
+			off := min(at.pos()-begin, int64(len(buf)))
+			r, _, reason := parseRecord(buf[off:], at.pos())
+			if reason != "" {
+				return nil, fmt.Errorf("%w at position %d: %s", ErrDamaged, at.pos(), reason)
+			}
+			out = append(out, r)
+		}
+		places = places[run:]
+	}
+	return out, nil
+}
