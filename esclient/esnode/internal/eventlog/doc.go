@@ -4,8 +4,8 @@
 // # The file
 //
 // A log is one file, events.log: a header of 64 bytes and then records, one after the other. The position of a record is
-// its offset from the end of the header, so the first is at 0, positions only grow, and the position after the last
-// record is the head. All integers are little-endian.
+// its offset in the file, so the first is at 64, positions only grow, and the position after the last record is the head.
+// All integers are little-endian.
 //
 //	offset  size  field
 //	0       4     size of the whole record

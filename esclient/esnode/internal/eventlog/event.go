@@ -113,8 +113,8 @@ func ParseEvent(b []byte) (r Recorded, ok bool) {
 	return r, len(r.ID) == 16
 }
 
-// parseHead decodes only the stream and the number, which lead the message.
-func parseHead(b []byte) (stream []byte, number int64, ok bool) {
+// ParseHead decodes only the stream and the number, which lead the message.
+func ParseHead(b []byte) (stream []byte, number int64, ok bool) {
 	if len(b) < 4 || b[0] != 1<<3|2 {
 		return nil, 0, false
 	}
@@ -128,7 +128,7 @@ func parseHead(b []byte) (stream []byte, number int64, ok bool) {
 
 // eventID returns the id of an EventRecord message without decoding the rest, or nil.
 func eventID(b []byte) []byte {
-	stream, _, ok := parseHead(b)
+	stream, _, ok := ParseHead(b)
 	if !ok {
 		return nil
 	}

@@ -22,14 +22,14 @@ const (
 type file struct {
 	f    *os.File
 	lock *flock.Flock
-	size int64 // where the next byte goes, without the header
+	size int64 // where the next byte goes
 }
 
-func (f *file) ReadAt(p []byte, off int64) (int, error) { return f.f.ReadAt(p, off+headerSize) }
+func (f *file) ReadAt(p []byte, off int64) (int, error) { return f.f.ReadAt(p, off) }
 func (f *file) Sync() error                             { return f.f.Sync() }
 
 func (f *file) Append(p []byte) error {
-	if _, err := f.f.WriteAt(p, f.size+headerSize); err != nil {
+	if _, err := f.f.WriteAt(p, f.size); err != nil {
 		return err
 	}
 	f.size += int64(len(p))
@@ -75,7 +75,7 @@ func (l *Log) openDir() (err error) {
 	} else if err := checkHeader(f); err != nil {
 		return err
 	}
-	store.size = max(info.Size()-headerSize, 0)
+	store.size = max(info.Size(), headerSize)
 	l.store = store
 	return l.recover(store)
 }

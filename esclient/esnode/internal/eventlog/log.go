@@ -59,12 +59,6 @@ type Log struct {
 // waiter is told when what was pending at its time is on disk.
 type waiter struct{ done func(error) }
 
-// Batch is what one commit made visible: whole records from a position on. It is valid only during the call of OnCommit.
-type Batch struct {
-	position int64
-	records  []byte
-}
-
 // Open opens the log, or makes an empty one. A [*CorruptError] says that it is damaged, [ErrLocked] that another process
 // has it.
 func Open(opts Options) (*Log, error) {
@@ -72,16 +66,17 @@ func Open(opts Options) (*Log, error) {
 		opts.Now = time.Now
 	}
 	l := &Log{
-		opts: opts, store: &memory{}, streams: map[string]*stream{}, ids: newIDMemory(), tx: map[int64]*transaction{},
+		opts: opts, streams: map[string]*stream{}, ids: newIDMemory(), tx: map[int64]*transaction{},
 		wake: make(chan struct{}, 1), closed: make(chan struct{}), done: make(chan struct{}),
 	}
 	l.room = sync.NewCond(&l.mu)
-	l.newest = -1
+	l.newest, l.next = -1, headerSize
 	l.lastCommit.Store(-1)
-	if opts.Dir != "" {
-		if err := l.openDir(); err != nil {
-			return nil, err
-		}
+	l.head.Store(headerSize)
+	if opts.Dir == "" {
+		l.store = newMemory()
+	} else if err := l.openDir(); err != nil {
+		return nil, err
 	}
 	go l.commitLoop() // ends with Close, which waits for it
 	return l, nil

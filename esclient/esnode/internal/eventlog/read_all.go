@@ -75,7 +75,7 @@ func (l *Log) allUp(p *Page, w *walker, q AllQuery) error {
 		p.End = true
 		return nil
 	}
-	w.pos = q.From.Commit
+	w.pos = max(q.From.Commit, headerSize)
 	if err := w.enterTransaction(); err != nil {
 		return err
 	}
@@ -191,7 +191,7 @@ func (w *walker) load(pos int64, want int) error {
 
 // previous returns the record that ends at pos and moves to its begin. io.EOF is the begin of the log.
 func (w *walker) previous() (record, error) {
-	if w.pos <= 0 {
+	if w.pos <= headerSize {
 		return nil, io.EOF
 	}
 	size := recordTrailer
@@ -200,7 +200,7 @@ func (w *walker) previous() (record, error) {
 		if w.buf != nil && begin >= 0 && w.pos-w.base <= int64(len(w.buf)) {
 			end := w.pos - w.base
 			size = recordSize(w.buf[end-recordTrailer:])
-			if size < recordMin || size > recordMax || int64(size) > w.pos {
+			if size < recordMin || size > recordMax || int64(size) > w.pos-headerSize {
 				return nil, fmt.Errorf("position %d: impossible record size before it: %w", w.pos, ErrPosition)
 			}
 			if begin = end - int64(size); begin >= 0 {
@@ -221,10 +221,10 @@ func (w *walker) previous() (record, error) {
 
 // loadBefore reads at least want bytes before pos.
 func (w *walker) loadBefore(want int) error {
-	if int64(want) > w.pos {
+	if int64(want) > w.pos-headerSize {
 		return fmt.Errorf("position %d: no record ends there: %w", w.pos, ErrPosition)
 	}
-	n := int(min(w.pos, int64(max(want, pageChunk/4))))
+	n := int(min(w.pos-headerSize, int64(max(want, pageChunk/4))))
 	buf := w.mem.chunk(n, n)
 	if _, err := w.log.store.ReadAt(buf, w.pos-int64(n)); err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("read log before position %d: %w", w.pos, err)

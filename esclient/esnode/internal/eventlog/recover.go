@@ -22,9 +22,9 @@ const searchWindow = 128 << 20
 // recover reads the whole log, checks every record and rebuilds the index. What an interrupted write left at the end is
 // cut off; damage anywhere else is an error.
 func (l *Log) recover(f *file) error {
-	sc := scanner{f: f, size: f.size}
+	sc := scanner{f: f, size: f.size, pos: headerSize}
 	var group []found // records of a write that is not complete yet
-	groupAt := int64(0)
+	groupAt := int64(headerSize)
 	for {
 		at := sc.pos
 		r, reason, err := sc.next()
@@ -85,7 +85,7 @@ func (l *Log) inspect(r record, at int64) (f found, reason string) {
 	f = found{at: newLoc(at, len(r)), kind: r.kind(), moves: r.movesCommit()}
 	switch r.kind() {
 	case kindEvent, kindTombstone:
-		name, number, ok := parseHead(r.event())
+		name, number, ok := ParseHead(r.event())
 		if !ok {
 			return f, "the event cannot be decoded"
 		}
@@ -145,11 +145,11 @@ func (l *Log) indexTransaction(f found) (reason string) {
 func (l *Log) cut(f *file, at int64, reason string) error {
 	l.torn = &TornTail{Position: at, Bytes: f.size - at, Reason: reason}
 	l.torn.SavedAs = filepath.Join(filepath.Dir(f.f.Name()), fmt.Sprintf("torn-%d.bin", at))
-	tail := io.NewSectionReader(f.f, headerSize+at, f.size-at)
+	tail := io.NewSectionReader(f.f, at, f.size-at)
 	if err := saveFile(l.torn.SavedAs, tail); err != nil {
 		return fmt.Errorf("keep the torn end of the log: %w", err)
 	}
-	if err := f.f.Truncate(headerSize + at); err != nil {
+	if err := f.f.Truncate(at); err != nil {
 		return fmt.Errorf("cut the torn end of the log: %w", err)
 	}
 	if err := f.f.Sync(); err != nil {
@@ -245,7 +245,7 @@ func (s *scanner) damaged(at int64, reason string) (string, bool) {
 		}
 		i += size - 1
 	}
-	if hasZeroSector(rest[:bad], at+headerSize) {
+	if hasZeroSector(rest[:bad], at) {
 		return reason, false
 	}
 	if bad < len(rest) {

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// storage holds the bytes of the records; offset 0 is position 0. Append has one caller at a time; ReadAt may be called
+// storage holds the bytes of the log, the header included. Append has one caller at a time; ReadAt may be called
 // by many, for bytes that were appended.
 type storage interface {
 	ReadAt(p []byte, off int64) (int, error)
@@ -21,6 +21,12 @@ type memory struct {
 	mu     sync.RWMutex
 	chunks [][]byte
 	size   int64
+}
+
+func newMemory() *memory {
+	m := &memory{}
+	_ = m.Append(newHeader()) // so that positions are the same as in a file
+	return m
 }
 
 func (m *memory) ReadAt(p []byte, off int64) (int, error) {

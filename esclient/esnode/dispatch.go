@@ -1,0 +1,61 @@
+package esnode
+
+import "github.com/photonpump/projector/esclient/internal/wire"
+
+// handler answers requests of one command. It is called under the lock of the connection, and must not wait.
+type handler func(c *conn, r *request)
+
+// command says how requests of a command are treated.
+type command struct {
+	handle handler
+	open   bool // credentials are not looked at
+	since  int  // 20: unknown to older servers
+}
+
+// commands is what clients may ask.
+func commands() map[Command]command {
+	return map[Command]command{
+		HeartbeatRequest:  {handle: handleHeartbeat, open: true},
+		HeartbeatResponse: {handle: handleNothing, open: true},
+		BadRequest:        {handle: handleBadRequest, open: true},
+		IdentifyClient:    {handle: handleIdentify, open: true},
+		Authenticate:      {handle: handleAuthenticate, open: true},
+		Ping:              {handle: handlePing},
+
+		WriteEvents: {handle: handleAppend},
+
+		ReadEvent:                {handle: handleReadEvent},
+		ReadStreamEventsForward:  {handle: handleReadStreamForward},
+		ReadStreamEventsBackward: {handle: handleReadStreamBackward},
+		ReadAllEventsForward:     {handle: handleReadAllForward},
+		ReadAllEventsBackward:    {handle: handleReadAllBackward},
+
+		SubscribeToStream:     {handle: handleSubscribe},
+		UnsubscribeFromStream: {handle: handleUnsubscribe},
+	}
+}
+
+// dispatch answers one request. It reports whether the connection goes on.
+func (c *conn) dispatch(r *request) bool {
+	cmd, known := c.node.commands[Command(r.Command)]
+	switch {
+	case r.Flags&wire.FlagAuth != 0 && r.Auth.Password == "" && r.Auth.Token == "" && len(r.Payload) == 0:
+		c.refuse("the auth block is cut short") // the parser of the server wants a byte behind the length of the password
+		return false
+	case r.Flags&wire.FlagTrustedWrite != 0:
+		c.send(BadRequest, r.Correlation, text("Trusted writes aren't supported over the external TCP interface"))
+		c.refuse("trusted write")
+		return false
+	case !known || cmd.since == 20 && !c.node.cfg.version20:
+		c.send(BadRequest, r.Correlation, text("Could not unwrap network package for command "+r.Command.String()+"."))
+		return true
+	case (c.version < 0 || c.version > 1) && !cmd.open:
+		c.badRequest(r, "Index was outside the bounds of the array.")
+		return true
+	}
+	if !cmd.open && !c.authenticate(r) {
+		return true
+	}
+	cmd.handle(c, r)
+	return true
+}

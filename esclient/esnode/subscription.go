@@ -1,0 +1,118 @@
+package esnode
+
+import (
+	"sync"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/photonpump/projector/esclient/internal/wire"
+	"github.com/photonpump/projector/esclient/internal/wire/wirepb"
+)
+
+// volatileSub pushes what is written from now on.
+type volatileSub struct {
+	conn    *conn
+	id      wire.CorrelationID
+	stream  string // "" is all
+	resolve bool
+	narrow  bool  // the client's event numbers have 32 bits
+	after   int64 // position of the last event that is not pushed
+
+	mu    sync.Mutex // makes that nothing is pushed behind the end
+	ended bool
+}
+
+func (s *volatileSub) deliver(e *liveEvent) {
+	if e.Commit <= s.after {
+		return
+	}
+	r := e.Resolved
+	if s.resolve {
+		r = e.resolve()
+	}
+	push := encoded(r, true, s.narrow)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
+	s.conn.send(StreamEventAppeared, s.id, &pushBody{push})
+}
+
+// pushBody is a StreamEventAppeared whose event is encoded already.
+type pushBody struct{ event wire.EncodedEvent }
+
+func (p *pushBody) Append(dst []byte) []byte { return p.event.AppendField(dst, 1) }
+
+func (s *volatileSub) leave() {
+	s.end()
+	s.conn.node.hub.remove(s.stream, s)
+}
+
+// end reports whether the subscription was still alive.
+func (s *volatileSub) end() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	alive := !s.ended
+	s.ended = true
+	return alive
+}
+
+func (s *volatileSub) farewell() {
+	if s.end() {
+		s.conn.send(SubscriptionDropped, s.id, nil)
+	}
+}
+
+func handleSubscribe(c *conn, r *request) {
+	var m wirepb.SubscribeToStream
+	if err := proto.Unmarshal(r.Payload, &m); err != nil {
+		c.badRequest(r, err.Error())
+		return
+	}
+	stream := m.GetEventStreamId()
+	readable := stream
+	if stream == "" {
+		readable = allStreams
+	}
+	if !c.node.mayRead(r.user, readable) {
+		c.refuseSubscription(r, wirepb.SubscriptionDropped_REASON_ACCESS_DENIED)
+		return
+	}
+	s := &volatileSub{conn: c, id: r.Correlation, stream: stream, resolve: m.GetResolveLinkTos(), narrow: c.version == 0}
+	c.subs[r.Correlation] = append(c.subs[r.Correlation], s)
+	c.node.hub.listen(stream, s, func(lastCommit int64) {
+		s.after = lastCommit
+		confirm := &wirepb.SubscriptionConfirmation{LastCommitPosition: proto.Int64(lastCommit)}
+		if stream != "" {
+			confirm.LastEventNumber = proto.Int64(c.narrowed(c.node.log.LastNumber(stream)))
+		}
+		c.send(SubscriptionConfirmation, r.Correlation, message{confirm})
+	})
+}
+
+// narrowed returns an event number as this client's version can hold it.
+func (c *conn) narrowed(number int64) int64 {
+	if c.version == 0 && number == wire.TombstoneNumber {
+		return maxInt32
+	}
+	return number
+}
+
+// refuseSubscription refuses a subscription.
+func (c *conn) refuseSubscription(r *request, reason wirepb.SubscriptionDropped_Reason) {
+	c.send(SubscriptionDropped, r.Correlation, message{&wirepb.SubscriptionDropped{Reason: reason.Enum()}})
+}
+
+// handleUnsubscribe ends all subscriptions of an id. An unknown id gets no answer.
+func handleUnsubscribe(c *conn, r *request) {
+	subs := c.subs[r.Correlation]
+	if len(subs) == 0 {
+		return
+	}
+	delete(c.subs, r.Correlation)
+	for _, s := range subs {
+		s.leave()
+	}
+	c.send(SubscriptionDropped, r.Correlation, nil)
+}
