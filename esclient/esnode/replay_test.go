@@ -120,7 +120,9 @@ func (r *replayer) run() {
 }
 
 // until waits so that the pace is that of the recording.
-func (r *replayer) until(ms int) { time.Sleep(time.Until(r.began.Add(time.Duration(ms) * time.Millisecond))) }
+func (r *replayer) until(ms int) {
+	time.Sleep(time.Until(r.began.Add(time.Duration(ms) * time.Millisecond)))
+}
 
 func (r *replayer) event(line wiretest.Line) {
 	switch line.Event {
@@ -354,7 +356,9 @@ type comparer struct {
 	errs []string
 }
 
-func (c *comparer) errorf(format string, args ...any) { c.errs = append(c.errs, fmt.Sprintf(format, args...)) }
+func (c *comparer) errorf(format string, args ...any) {
+	c.errs = append(c.errs, fmt.Sprintf(format, args...))
+}
 
 func (c *comparer) payload(want map[string]any, got []byte) {
 	if t, isText := want["text"]; isText {

@@ -27,8 +27,8 @@ func (l loc) size() int  { return int(l&(1<<locSizeBits-1)) * locSizeUnit }
 type stream struct {
 	name      string
 	events    []loc
-	deleted   bool // hard
-	tombstone loc  // if deleted
+	deleted   bool    // hard
+	tombstone loc     // if deleted
 	meta      *stream // $$name, nil until it is written
 	of        *stream // the stream whose metadata this is, nil if that does not exist
 	settings  atomic.Pointer[parsedMetadata]
