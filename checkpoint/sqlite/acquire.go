@@ -1,0 +1,157 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/photonpump/projector/checkpoint"
+)
+
+// free is what is known of a projection that nobody owns.
+type free struct {
+	epoch    int64 // 0: it is new
+	position *checkpoint.Position
+	last     checkpoint.EventRef
+}
+
+// Acquire implements [checkpoint.Store]. It looks before it claims, so that those who wait for a lease do not write.
+func (s *Store) Acquire(ctx context.Context, claim checkpoint.Claim) (checkpoint.Lease, error) {
+	if err := claim.Validate(); err != nil {
+		return nil, err
+	}
+	if _, err := inspect(ctx, s.reader, claim); err != nil {
+		return nil, err
+	}
+	l := &lease{store: s, name: claim.Name, ttl: claim.TTL, position: claim.Start}
+	err := s.writer.tx(ctx, func() error {
+		found, err := inspect(ctx, s.writer.conn, claim)
+		if err != nil {
+			return err
+		}
+		l.epoch, l.last = found.epoch+1, found.last
+		if found.position != nil {
+			l.position = *found.position
+		}
+		_, err = s.writer.exec(claimSQL, claim.Name, claim.Owner, millis(claim.TTL), claim.Fingerprint, claim.Start.String(), l.epoch)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// queryer is a connection or a pool of them.
+type queryer interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// inspect looks at a projection, and returns an error that says why it cannot be claimed if it cannot.
+func inspect(ctx context.Context, q queryer, claim checkpoint.Claim) (found free, err error) {
+	var owner, fingerprint, lastPosition string
+	var left *int64
+	var position, lastID *string
+	err = q.QueryRowContext(ctx, inspectSQL, claim.Name).Scan(&found.epoch, &owner, &left, &position, &fingerprint, &lastID, &lastPosition)
+	if errors.Is(err, sql.ErrNoRows) {
+		return free{}, nil
+	}
+	if err != nil {
+		return free{}, fmt.Errorf("projection %q: acquire: %w", claim.Name, explain(err))
+	}
+	if position != nil {
+		p, err := checkpoint.ParsePosition(*position)
+		if err != nil {
+			return free{}, fmt.Errorf("projection %q: %w", claim.Name, err)
+		}
+		found.position = &p
+	}
+	if found.last, err = parseEventRef(lastID, lastPosition); err != nil {
+		return free{}, fmt.Errorf("projection %q: %w", claim.Name, err)
+	}
+	if left != nil {
+		return free{}, &checkpoint.HeldError{Name: claim.Name, Owner: owner, Expires: time.Duration(*left) * time.Millisecond}
+	}
+	if claim.Fingerprint != "" && fingerprint != "" && fingerprint != claim.Fingerprint {
+		e := &checkpoint.DefinitionError{Name: claim.Name, Stored: fingerprint, Wants: claim.Fingerprint}
+		if found.position != nil {
+			e.Position = *found.position
+		}
+		return free{}, e
+	}
+	return found, nil
+}
+
+// explain says what to do where the framework's own tables are missing.
+func explain(err error) error {
+	if strings.Contains(err.Error(), "no such table: projector_") {
+		return fmt.Errorf("%w: has Migrate been called? %w", checkpoint.ErrNoTable, err)
+	}
+	return classed(err)
+}
+
+// List implements [checkpoint.Store].
+func (s *Store) List(ctx context.Context) ([]checkpoint.Status, error) {
+	rows, err := s.reader.QueryContext(ctx, listSQL)
+	if err != nil {
+		return nil, fmt.Errorf("list projections: %w", explain(err))
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err tells
+	var list []checkpoint.Status
+	for rows.Next() {
+		st, err := scanStatus(rows)
+		if err != nil {
+			return nil, fmt.Errorf("list projections: %w", err)
+		}
+		list = append(list, st)
+	}
+	return list, classed(rows.Err())
+}
+
+func scanStatus(rows *sql.Rows) (st checkpoint.Status, err error) {
+	var expires *int64
+	var updated int64
+	var lastID *string
+	var position, lastPosition string
+	err = rows.Scan(&st.Name, &st.Epoch, &st.Owner, &expires, &st.Held, &position, &lastID, &lastPosition, &st.Fingerprint,
+		&st.Handled, &st.Ignored, &st.State, &st.Reason, &updated)
+	if err != nil {
+		return st, classed(err)
+	}
+	if expires != nil {
+		st.Expires = time.UnixMilli(*expires).UTC()
+	}
+	st.Updated = time.UnixMilli(updated).UTC()
+	if st.Position, err = checkpoint.ParsePosition(position); err != nil {
+		return st, err
+	}
+	st.LastEvent, err = parseEventRef(lastID, lastPosition)
+	return st, err
+}
+
+// Reset implements [checkpoint.Store].
+func (s *Store) Reset(ctx context.Context, name string, tables ...*checkpoint.Table) error {
+	err := s.writer.tx(ctx, func() error {
+		found, err := inspect(ctx, s.writer.conn, checkpoint.Claim{Name: name})
+		if err != nil {
+			return err
+		}
+		if found.epoch == 0 {
+			return checkpoint.ErrUnknownProjection
+		}
+		for _, t := range tables {
+			if _, err := s.writer.exec(s.table(t).clear); err != nil {
+				return tableError(t, -1, err)
+			}
+		}
+		_, err = s.writer.exec(resetSQL, name)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("reset %q: %w", name, err)
+	}
+	return nil
+}

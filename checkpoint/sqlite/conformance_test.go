@@ -1,0 +1,36 @@
+package sqlite_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/checkpoint/checkpointtest"
+	"github.com/photonpump/projector/checkpoint/sqlite"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func open(t *testing.T, path string, opts ...sqlite.Option) *sqlite.Store {
+	t.Helper()
+	s, err := sqlite.Open(t.Context(), path, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	checkpointtest.Run(t, func(t *testing.T) checkpointtest.Database {
+		path := filepath.Join(t.TempDir(), "a file with ?#%20 in it.db")
+		return checkpointtest.Database{Open: func(t *testing.T) checkpoint.Store { return open(t, path) }}
+	})
+}
