@@ -144,6 +144,9 @@ func (t *Table) Validate() error {
 		keys[name] = true
 	}
 	for _, ix := range t.Indexes {
+		if len(ix.Columns) == 0 {
+			fail("index %q has no columns", ix.Name)
+		}
 		for _, name := range ix.Columns {
 			if t.Column(name) < 0 {
 				fail("index %q names %q, which is no column", ix.Name, name)

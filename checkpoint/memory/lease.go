@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/checkpoint/internal/plain"
 )
 
 // lease is a claim on one projection. Its position and last event are those of its own last commit.
@@ -159,7 +160,7 @@ func (l *lease) Report(ctx context.Context, state, reason string) error {
 		return err
 	}
 	defer l.store.mu.Unlock()
-	p.State, p.Reason, p.Updated = state, reason, l.store.now()
+	p.State, p.Reason, p.Updated = plain.Text(state), plain.Text(reason), l.store.now()
 	return nil
 }
 

@@ -1,0 +1,366 @@
+package checkpointtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/photonpump/projector/checkpoint"
+)
+
+func column(name string, base checkpoint.Base) checkpoint.Column {
+	return checkpoint.Column{Name: name, Type: checkpoint.Type{Base: base}}
+}
+
+func testReset(t *testing.T, db Database) {
+	table, other := ponies(), ponies()
+	other.Name = "other"
+	s := db.open(t, table, other)
+	keep := acquire(t, s, "keep", ttl)
+	check(t, keep.Commit(t.Context(), checkpoint.Change{To: checkpoint.AtNumber(1), Writes: put(other, []any{"o", int64(1), nil})}))
+	lease, err := s.Acquire(t.Context(), checkpoint.Claim{Name: "p", Owner: "o", TTL: ttl, Fingerprint: "one"})
+	check(t, err)
+	check(t, lease.Report(t.Context(), "live", "why"))
+	check(t, lease.Commit(t.Context(), checkpoint.Change{
+		To: checkpoint.AtNumber(3), Last: ref(3), Handled: 3, Ignored: 1, Writes: put(table, []any{"a", int64(1), nil}),
+	}))
+	wantError(t, s.Reset(t.Context(), "p", table), checkpoint.ErrHeld)
+	equal(t, len(rows(t, s, table)), 1)
+	check(t, lease.Release(t.Context()))
+
+	check(t, s.Reset(t.Context(), "p", table))
+	equal(t, len(rows(t, s, table)), 0)
+	equal(t, len(rows(t, s, other)), 1)
+	got := status(t, s, "p")
+	if got.Epoch <= lease.Epoch() {
+		t.Fatalf("epoch is %d after a reset, was %d: an owner that does not know of it could commit", got.Epoch, lease.Epoch())
+	}
+	got.Epoch, got.Updated = 0, time.Time{}
+	equal(t, got, checkpoint.Status{Name: "p"})
+	equal(t, status(t, s, "keep").Position, checkpoint.AtNumber(1))
+	check(t, s.Reset(t.Context(), "p", table))
+
+	old := acquire(t, s, "p", short)
+	for { // a lease that has expired does not hinder a reset, and is fenced by it
+		err := s.Reset(t.Context(), "p", table)
+		if err == nil {
+			break
+		}
+		wantError(t, err, checkpoint.ErrHeld)
+	}
+	wantError(t, old.Commit(t.Context(), checkpoint.Change{To: checkpoint.AtNumber(4), Writes: put(table, []any{"a", int64(1), nil})}), checkpoint.ErrFenced)
+	equal(t, len(rows(t, s, table)), 0)
+}
+
+func testResetUnknown(t *testing.T, db Database) {
+	table := ponies()
+	s := db.open(t, table)
+	lease := acquire(t, s, "p", ttl)
+	check(t, lease.Commit(t.Context(), checkpoint.Change{To: checkpoint.AtNumber(3), Writes: put(table, []any{"a", int64(1), nil})}))
+	wantError(t, s.Reset(t.Context(), "q", table), checkpoint.ErrUnknownProjection)
+	equal(t, len(rows(t, s, table)), 1)
+	check(t, lease.Release(t.Context()))
+	missing := ponies()
+	missing.Name = "missing"
+	wantError(t, s.Reset(t.Context(), "p", table, missing), checkpoint.ErrNoTable)
+	equal(t, len(rows(t, s, table)), 1)
+	equal(t, status(t, s, "p").Position, checkpoint.AtNumber(3))
+}
+
+// testConcurrentSetup is what many processes do when they are started together.
+func testConcurrentSetup(t *testing.T, db Database) {
+	stores := []checkpoint.Store{db.Open(t), db.Open(t), db.Open(t)}
+	table := ponies()
+	table.Indexes = []checkpoint.Index{{Columns: []string{"jumps", "note"}}, {Columns: []string{"note"}, Unique: true}}
+	var wg sync.WaitGroup
+	for i := range 12 {
+		wg.Go(func() {
+			s := stores[i%len(stores)]
+			if err := s.Migrate(t.Context()); err != nil {
+				t.Errorf("migrate: %v", err)
+				return
+			}
+			if err := s.EnsureTables(t.Context(), table); err != nil {
+				t.Errorf("ensure tables: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	lease := acquire(t, stores[0], "p", ttl)
+	check(t, lease.Commit(t.Context(), checkpoint.Change{Writes: put(table, []any{"a", int64(1), nil})}))
+	check(t, stores[1].Migrate(t.Context()))
+	check(t, stores[1].EnsureTables(t.Context(), table))
+	equal(t, len(rows(t, stores[2], table)), 1)
+}
+
+func testDrift(t *testing.T, db Database) {
+	live := ponies()
+	live.Indexes = []checkpoint.Index{{Columns: []string{"note"}}}
+	s := db.open(t, live)
+	reordered := ponies()
+	reordered.Columns[1], reordered.Columns[2] = reordered.Columns[2], reordered.Columns[1]
+	check(t, s.EnsureTables(t.Context(), reordered))
+	lease := acquire(t, s, "p", ttl)
+	check(t, lease.Commit(t.Context(), checkpoint.Change{Writes: put(reordered, []any{"a", "note", int64(1)})}))
+	equal(t, rows(t, s, live), [][]any{{"a", int64(1), "note"}})
+	equal(t, rows(t, s, reordered), [][]any{{"a", "note", int64(1)}})
+
+	tests := []struct {
+		name   string
+		change func(*checkpoint.Table)
+		want   string
+	}{
+		{"type", func(t *checkpoint.Table) { t.Columns[1].Type.Base = checkpoint.Float }, `column "jumps"`},
+		{"list", func(t *checkpoint.Table) { t.Columns[2].Type.List = true }, `column "note"`},
+		{"null", func(t *checkpoint.Table) { t.Columns[1].NotNull = false }, `column "jumps"`},
+		{"missing", func(t *checkpoint.Table) { t.Columns = append(t.Columns, column("more", checkpoint.Int)) }, `column "more": is missing`},
+		{"unwanted", func(t *checkpoint.Table) { t.Columns = t.Columns[:2]; t.Indexes = nil }, `column "note"`},
+		{"key", func(t *checkpoint.Table) { t.Key = []string{"name", "jumps"} }, "primary key: is (name), wants (name, jumps)"},
+		{"index", func(t *checkpoint.Table) {
+			t.Indexes = []checkpoint.Index{{Columns: []string{"jumps", "name"}}}
+		}, "index on (jumps, name): is missing"},
+		{"unique", func(t *checkpoint.Table) {
+			t.Indexes = []checkpoint.Index{{Columns: []string{"note"}, Unique: true}}
+		}, "unique index on (note): is missing"},
+	}
+	for _, test := range tests {
+		wants, fresh := ponies(), ponies()
+		test.change(wants)
+		fresh.Name = "fresh"
+		err := s.EnsureTables(t.Context(), fresh, wants)
+		var drift *checkpoint.DriftError
+		if !errors.As(err, &drift) || !errors.Is(err, checkpoint.ErrDrift) || drift.Table != "ponies" ||
+			!strings.Contains(strings.Join(drift.Differences, "\n"), test.want) {
+			t.Fatalf("%s: got error %v, want a DriftError with %s", test.name, err, test.want)
+		}
+		wantClass(t, s, err, checkpoint.ClassConfiguration)
+		_, err = s.Count(t.Context(), fresh) // nothing was made
+		wantError(t, err, checkpoint.ErrNoTable)
+	}
+	check(t, s.EnsureTables(t.Context(), live))
+}
+
+func testInvalidTables(t *testing.T, db Database) {
+	s := db.open(t)
+	for _, table := range []*checkpoint.Table{
+		{},
+		{Name: "t", Columns: []checkpoint.Column{column("a", checkpoint.Int)}},
+		{Name: "t", Columns: []checkpoint.Column{column("a", 0)}, Key: []string{"a"}},
+		{Name: "t", Columns: []checkpoint.Column{column("a", checkpoint.Int), column("a", checkpoint.Int)}, Key: []string{"a"}},
+		{Name: "t", Columns: []checkpoint.Column{column("a", checkpoint.JSON)}, Key: []string{"a"}},
+		{Name: "t", Columns: []checkpoint.Column{column("a", checkpoint.Decimal)}, Key: []string{"a"}},
+		{Name: "t", Columns: []checkpoint.Column{column("a", checkpoint.Int)}, Key: []string{"a"}, Indexes: []checkpoint.Index{{Columns: []string{"b"}}}},
+		{Name: "t", Columns: []checkpoint.Column{column("a", checkpoint.Int)}, Key: []string{"a"}, Indexes: []checkpoint.Index{{}}},
+	} {
+		err := s.EnsureTables(t.Context(), table)
+		wantError(t, err, checkpoint.ErrInvalid)
+		wantClass(t, s, err, checkpoint.ClassConfiguration)
+	}
+}
+
+func testStrangeNames(t *testing.T, db Database) {
+	table := &checkpoint.Table{
+		Name: `Select "x"; drop 'table' $1 ? ä`,
+		Columns: []checkpoint.Column{
+			column(`from "where"`, checkpoint.Text), column("order", checkpoint.Int), column("n", checkpoint.Int), column("u.k1", checkpoint.Text),
+		},
+		Key:     []string{"order", `from "where"`},
+		Indexes: []checkpoint.Index{{Columns: []string{"u.k1", "n"}}, {Name: `odd "index" name`, Columns: []string{"n"}}},
+	}
+	s := db.open(t, table)
+	check(t, s.EnsureTables(t.Context(), table))
+	lease := acquire(t, s, `p 'q' \ "r"`, ttl)
+	row := []any{"x", int64(1), int64(2), "y"}
+	check(t, lease.Commit(t.Context(), checkpoint.Change{Writes: put(table, row)}))
+	tx, err := lease.Begin(t.Context())
+	check(t, err)
+	check(t, tx.Commit(t.Context(), checkpoint.Change{Writes: put(table, row, []any{"z", int64(0), nil, nil})}))
+	loaded, err := lease.Load(t.Context(), table, [][]any{{int64(1), "x"}, {int64(2), "x"}})
+	check(t, err)
+	equal(t, loaded, [][]any{row, nil})
+	equal(t, rows(t, s, table), [][]any{{"z", int64(0), nil, nil}, row})
+	check(t, lease.Commit(t.Context(), checkpoint.Change{Writes: []checkpoint.TableWrite{{Table: table, Deletes: [][]any{{int64(1), "x"}}}}}))
+	n, err := s.Count(t.Context(), table)
+	check(t, err)
+	equal(t, n, int64(1))
+}
+
+func testMissingTable(t *testing.T, db Database) {
+	s := db.open(t)
+	table := ponies()
+	lease := acquire(t, s, "p", ttl)
+	err := lease.Commit(t.Context(), checkpoint.Change{To: checkpoint.AtNumber(1), Writes: put(table, []any{"a", int64(1), nil})})
+	wantError(t, err, checkpoint.ErrNoTable)
+	wantClass(t, s, err, checkpoint.ClassConfiguration)
+	_, err = lease.Load(t.Context(), table, [][]any{{"a"}})
+	wantError(t, err, checkpoint.ErrNoTable)
+	wantError(t, s.Rows(t.Context(), table, 0, func([]any) bool { return true }), checkpoint.ErrNoTable)
+	_, err = s.Count(t.Context(), table)
+	wantError(t, err, checkpoint.ErrNoTable)
+	equal(t, status(t, s, "p").Position, checkpoint.Position{})
+}
+
+func testLoad(t *testing.T, db Database) {
+	table := ponies()
+	s := db.open(t, table)
+	lease := acquire(t, s, "p", ttl)
+	loaded, err := lease.Load(t.Context(), table, nil)
+	check(t, err)
+	equal(t, len(loaded), 0)
+	check(t, lease.Commit(t.Context(), checkpoint.Change{Writes: put(table, []any{"a", int64(1), nil}, []any{"b", int64(2), "x"})}))
+	loaded, err = lease.Load(t.Context(), table, [][]any{{"b"}, {"none"}, {"a"}, {"b"}, {""}})
+	check(t, err)
+	equal(t, loaded, [][]any{{"b", int64(2), "x"}, nil, {"a", int64(1), nil}, {"b", int64(2), "x"}, nil})
+	_, err = lease.Load(t.Context(), table, [][]any{{"a"}, {nil}})
+	wantClass(t, s, err, checkpoint.ClassData)
+	_, err = lease.Load(t.Context(), table, [][]any{{"a", "b"}})
+	wantClass(t, s, err, checkpoint.ClassData)
+}
+
+func testLoadMany(t *testing.T, db Database) {
+	table := &checkpoint.Table{
+		Name:    "pairs",
+		Columns: []checkpoint.Column{column("v", checkpoint.Text), column("b", checkpoint.Text), column("a", checkpoint.Int)},
+		Key:     []string{"a", "b"},
+	}
+	s := db.open(t, table)
+	lease := acquire(t, s, "p", ttl)
+	const n = 1500
+	var upserts, keys [][]any
+	for i := range int64(n) {
+		upserts = append(upserts, []any{fmt.Sprint("value ", i), fmt.Sprint(i % 7), i})
+		keys = append(keys, []any{i, fmt.Sprint(i % 7)}, []any{i, "none"})
+	}
+	check(t, lease.Commit(t.Context(), checkpoint.Change{Writes: put(table, upserts...)}))
+	loaded, err := lease.Load(t.Context(), table, keys)
+	check(t, err)
+	for i := range upserts {
+		equal(t, loaded[2*i], upserts[i])
+		equal(t, len(loaded[2*i+1]), 0)
+	}
+	var deletes [][]any
+	for i := 0; i < len(keys); i += 4 {
+		deletes = append(deletes, keys[i])
+	}
+	check(t, lease.Commit(t.Context(), checkpoint.Change{Writes: []checkpoint.TableWrite{{Table: table, Deletes: deletes}}}))
+	count, err := s.Count(t.Context(), table)
+	check(t, err)
+	equal(t, count, int64(n/2))
+}
+
+// testRowsInKeyOrder checks the order of every type that can be in a key.
+func testRowsInKeyOrder(t *testing.T, db Database) {
+	day := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
+	for base, sorted := range map[checkpoint.Base][]any{
+		checkpoint.Text:  {"", " ", "A", "B", "Z", "_", "a", "aa", "b", "z", "Ä", "ä", "\uffff", "😀"},
+		checkpoint.Int:   {int64(math.MinInt64), int64(-10), int64(-9), int64(0), int64(9), int64(10), int64(1<<53 + 1), int64(math.MaxInt64)},
+		checkpoint.Float: {-math.MaxFloat64, -1.5, 0.0, math.SmallestNonzeroFloat64, 0.1, 1.0, 10.0, math.MaxFloat64},
+		checkpoint.Bool:  {false, true},
+		checkpoint.Time:  {time.Time{}, day.AddDate(-1000, 0, 0), day, day.Add(time.Microsecond), day.Add(time.Second), day.AddDate(7000, 0, 0)},
+		checkpoint.UUID:  {uuid.Nil, uuid.MustParse("00000000-0000-0000-0000-0000000000ff"), uuid.MustParse("7fffffff-0000-0000-0000-000000000000"), uuid.Max},
+		checkpoint.Bytes: {[]byte{}, []byte{0}, []byte{0, 0}, []byte{0, 1}, []byte("a"), []byte{0xff}},
+	} {
+		t.Run(base.String(), func(t *testing.T) {
+			table := &checkpoint.Table{Name: "keys_" + base.String(), Columns: []checkpoint.Column{column("k", base)}, Key: []string{"k"}}
+			s := db.open(t, table)
+			lease := acquire(t, s, "p "+base.String(), ttl)
+			var shuffled, want [][]any
+			for i := range sorted {
+				shuffled = append(shuffled, []any{sorted[(i*5+3)%len(sorted)]})
+				want = append(want, []any{sorted[i]})
+			}
+			if len(sorted)%5 == 0 {
+				t.Fatalf("%d values are not shuffled well by 5", len(sorted))
+			}
+			check(t, lease.Commit(t.Context(), checkpoint.Change{Writes: put(table, shuffled...)}))
+			check(t, lease.Commit(t.Context(), checkpoint.Change{Writes: put(table, shuffled...)})) // the keys are found again
+			equal(t, rows(t, s, table), want)
+			loaded, err := lease.Load(t.Context(), table, want)
+			check(t, err)
+			equal(t, loaded, want)
+		})
+	}
+}
+
+func testRowsLimit(t *testing.T, db Database) {
+	table := ponies()
+	s := db.open(t, table)
+	lease := acquire(t, s, "p", ttl)
+	check(t, lease.Commit(t.Context(), checkpoint.Change{Writes: put(table, []any{"c", int64(3), nil}, []any{"a", int64(1), nil}, []any{"b", int64(2), nil})}))
+	names := func(limit, stop int) (got string) {
+		check(t, s.Rows(t.Context(), table, limit, func(row []any) bool {
+			got += row[0].(string)
+			return len(got) != stop
+		}))
+		return got
+	}
+	equal(t, names(0, 0), "abc")
+	equal(t, names(2, 0), "ab")
+	equal(t, names(9, 0), "abc")
+	equal(t, names(0, 1), "a")
+	check(t, s.Rows(t.Context(), table, 0, func([]any) bool { // the store can be used meanwhile
+		n, err := s.Count(t.Context(), table)
+		check(t, err)
+		equal(t, n, int64(3))
+		return true
+	}))
+}
+
+func testUnique(t *testing.T, db Database) {
+	table := ponies()
+	table.Indexes = []checkpoint.Index{{Columns: []string{"note", "jumps"}, Unique: true}}
+	s := db.open(t, table)
+	lease := acquire(t, s, "p", ttl)
+	check(t, lease.Commit(t.Context(), checkpoint.Change{Writes: put(table,
+		[]any{"a", int64(1), "x"}, []any{"b", int64(2), "x"}, []any{"c", int64(1), nil}, []any{"d", int64(1), nil})}))
+	err := lease.Commit(t.Context(), checkpoint.Change{To: checkpoint.AtNumber(1), Writes: put(table, []any{"e", int64(3), "y"}, []any{"f", int64(2), "x"})})
+	var bad *checkpoint.RowError
+	if !errors.As(err, &bad) || bad.Table != "ponies" || bad.Row != 1 && bad.Row != -1 {
+		t.Fatalf("got error %v, want a RowError", err)
+	}
+	wantClass(t, s, err, checkpoint.ClassData)
+	equal(t, len(rows(t, s, table)), 4)
+	equal(t, status(t, s, "p").Position, checkpoint.Position{})
+	check(t, lease.Commit(t.Context(), checkpoint.Change{Writes: []checkpoint.TableWrite{{ // what is deleted makes room
+		Table: table, Deletes: [][]any{{"b"}}, Upserts: [][]any{{"f", int64(2), "x"}, {"a", int64(1), "x"}},
+	}}}))
+	equal(t, len(rows(t, s, table)), 4)
+}
+
+func testCancelled(t *testing.T, db Database) {
+	table := ponies()
+	s := db.open(t, table)
+	lease := acquire(t, s, "p", ttl)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	wantError(t, lease.Commit(ctx, checkpoint.Change{To: checkpoint.AtNumber(1), Writes: put(table, []any{"a", int64(1), nil})}), context.Canceled)
+	wantError(t, lease.Renew(ctx), context.Canceled)
+	_, err := lease.Load(ctx, table, [][]any{{"a"}})
+	wantError(t, err, context.Canceled)
+	_, err = lease.Begin(ctx)
+	wantError(t, err, context.Canceled)
+	_, err = s.Acquire(ctx, checkpoint.Claim{Name: "q", TTL: ttl})
+	wantError(t, err, context.Canceled)
+	equal(t, status(t, s, "p").Position, checkpoint.Position{})
+	check(t, lease.Commit(t.Context(), checkpoint.Change{To: checkpoint.AtNumber(1)}))
+}
+
+func testClosed(t *testing.T, db Database) {
+	table := ponies()
+	s := db.open(t, table)
+	lease := acquire(t, s, "p", ttl)
+	check(t, s.Close())
+	check(t, s.Close())
+	wantError(t, lease.Commit(t.Context(), checkpoint.Change{To: checkpoint.AtNumber(1)}), checkpoint.ErrClosed)
+	_, err := s.List(t.Context())
+	wantError(t, err, checkpoint.ErrClosed)
+	_, err = s.Acquire(t.Context(), checkpoint.Claim{Name: "q", TTL: ttl})
+	wantError(t, err, checkpoint.ErrClosed)
+}

@@ -1,0 +1,48 @@
+package postgres_test
+
+import (
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/checkpoint/checkpointtest"
+	"github.com/photonpump/projector/checkpoint/postgres"
+	"github.com/photonpump/projector/checkpoint/postgres/pgtest"
+)
+
+func TestMain(m *testing.M) {
+	code := pgtest.Main(m)
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			os.Stderr.WriteString(err.Error())
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+func open(t *testing.T, url string, opts ...postgres.Option) *postgres.Store {
+	t.Helper()
+	s, err := postgres.Open(t.Context(), url, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	checkpointtest.Run(t, func(t *testing.T) checkpointtest.Database {
+		url, schema := pgtest.Schema(t)
+		return checkpointtest.Database{Open: func(t *testing.T) checkpoint.Store {
+			return open(t, url, postgres.WithSchema(schema))
+		}}
+	})
+}

@@ -1,0 +1,78 @@
+package postgres
+
+import (
+	"strings"
+	"time"
+
+	"github.com/photonpump/projector/checkpoint"
+)
+
+// frameworkSQL are the statements about the framework's own tables of one schema. Times are always those of
+// clock_timestamp(), which goes on while a transaction waits for a lock.
+type frameworkSQL struct {
+	version, inspect, claim, list, commit, renew, report, release, reset, settings, blockers string
+}
+
+func newFrameworkSQL(schema string) frameworkSQL {
+	in := func(sql string) string { return strings.ReplaceAll(sql, "{}", quote(schema)+".projector_") }
+	return frameworkSQL{
+		version: in(`SELECT version, oldest FROM {}version`),
+
+		// The state of a projection for somebody who wants it. Microseconds left of the lease, null if it is free.
+		inspect: in(`SELECT epoch, owner,
+			CASE WHEN expires > clock_timestamp() THEN (extract(epoch FROM expires - clock_timestamp()) * 1000000)::bigint END,
+			coalesce(position, 'start'), fingerprint
+			FROM {}projections WHERE name = $1`),
+
+		// $1 name, $2 owner, $3 ttl in microseconds, $4 fingerprint, $5 start
+		claim: in(`INSERT INTO {}projections AS p (name, epoch, owner, expires, position, fingerprint)
+			VALUES ($1, 1, $2, clock_timestamp() + $3 * interval '1 microsecond', $5, $4)
+			ON CONFLICT (name) DO UPDATE SET epoch = p.epoch + 1, owner = excluded.owner,
+				expires = clock_timestamp() + $3 * interval '1 microsecond', position = coalesce(p.position, excluded.position),
+				fingerprint = coalesce(nullif(excluded.fingerprint, ''), p.fingerprint), updated = clock_timestamp()
+			WHERE (p.expires IS NULL OR p.expires <= clock_timestamp())
+				AND (excluded.fingerprint = '' OR p.fingerprint = '' OR p.fingerprint = excluded.fingerprint)
+			RETURNING epoch, position, last_id, last_position`),
+
+		list: in(`SELECT name, epoch, owner, expires, coalesce(expires > clock_timestamp(), false), coalesce(position, 'start'),
+			last_id, last_position, fingerprint, handled, ignored, state, reason, updated
+			FROM {}projections ORDER BY name`),
+
+		// $1 name, $2 epoch, $3 from, $4 to, $5 ttl, $6 handled, $7 ignored, $8 last id or null, $9 last position.
+		// If no row is as expected, the division by zero makes the whole transaction fail: nobody has to look at the
+		// result before it is committed.
+		commit: in(`WITH moved AS (UPDATE {}projections SET position = $4, expires = clock_timestamp() + $5 * interval '1 microsecond',
+				handled = handled + $6, ignored = ignored + $7, last_id = coalesce($8, last_id),
+				last_position = coalesce($9, last_position), updated = clock_timestamp()
+				WHERE name = $1 AND epoch = $2 AND position = $3 RETURNING 1)
+			SELECT 1 / count(*) FROM moved`),
+
+		renew: in(`UPDATE {}projections SET expires = clock_timestamp() + $3 * interval '1 microsecond'
+			WHERE name = $1 AND epoch = $2 RETURNING 1`),
+
+		report: in(`UPDATE {}projections SET state = $3, reason = $4, updated = clock_timestamp()
+			WHERE name = $1 AND epoch = $2 RETURNING 1`),
+
+		release: in(`UPDATE {}projections SET owner = '', expires = NULL WHERE name = $1 AND epoch = $2`),
+
+		reset: in(`UPDATE {}projections SET epoch = epoch + 1, owner = '', expires = NULL, position = NULL, last_id = NULL,
+			last_position = 'start', fingerprint = '', handled = 0, ignored = 0, state = '', reason = '', updated = clock_timestamp()
+			WHERE name = $1 AND (expires IS NULL OR expires <= clock_timestamp()) RETURNING 1`),
+
+		// For the length of the transaction: who we are, for those that we may block.
+		settings: `SELECT set_config('application_name', $1, true)`,
+
+		// Ends the backends that hold up the transaction named $1 and belong to the same projection ($2, a pattern) with
+		// an epoch below $3.
+		blockers: `SELECT pg_terminate_backend(b.pid) FROM pg_stat_activity w
+			CROSS JOIN LATERAL unnest(pg_blocking_pids(w.pid)) AS blocking (pid)
+			JOIN pg_stat_activity b ON b.pid = blocking.pid
+			WHERE w.application_name = $1 AND b.application_name <> $1
+				AND b.datid = w.datid
+				AND CASE WHEN b.application_name LIKE $2 THEN split_part(b.application_name, ' ', 3)::bigint < $3 END`,
+	}
+}
+
+func micros(d time.Duration) int64 { return d.Microseconds() }
+
+func parsePosition(b []byte) (checkpoint.Position, error) { return checkpoint.ParsePosition(string(b)) }

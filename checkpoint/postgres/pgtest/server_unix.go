@@ -1,0 +1,69 @@
+//go:build unix
+
+package pgtest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"strconv"
+	"syscall"
+)
+
+// supervised runs a program under a shell that ends it, and empties the directory, when its standard input is closed:
+// by Stop, or by the system when this process is gone, even if it was killed. It has a process group of its own, so
+// that an interrupt at the terminal reaches the tests first. If the program ends by itself, so does the shell.
+func supervised(program, dir string, args ...string) *exec.Cmd {
+	const script = `dir=$1; shift
+exec 3<&0
+(cat <&3 >/dev/null; kill -INT $$) &
+watch=$!
+trap 'kill -INT $pid 2>/dev/null' INT
+"$@" </dev/null 3<&- &
+pid=$!
+wait $pid; wait $pid 2>/dev/null
+kill $watch 2>/dev/null
+rm -rf "$dir"/data`
+	cmd := exec.Command("sh", append([]string{"-c", script, "sh", dir, program}, args...)...) //nolint:noctx // it ends with its input
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return cmd
+}
+
+// account is the user that runs the server, nil for the current one.
+type account struct{ uid, gid uint32 }
+
+// unprivileged returns the account to use where the current user is root, whom the server refuses.
+func unprivileged() (*account, error) {
+	if os.Getuid() != 0 {
+		return nil, nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, errUID := strconv.ParseUint(u.Uid, 10, 32)
+		gid, errGID := strconv.ParseUint(u.Gid, 10, 32)
+		if errUID == nil && errGID == nil {
+			return &account{uint32(uid), uint32(gid)}, nil
+		}
+	}
+	return nil, fmt.Errorf("PostgreSQL does not run as root, and there is no user postgres or nobody: set %s to the URL of a server", Env)
+}
+
+func (a *account) own(dir string) error {
+	if a == nil {
+		return nil
+	}
+	return os.Chown(dir, int(a.uid), int(a.gid))
+}
+
+func (a *account) become(cmd *exec.Cmd) {
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	if a != nil {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: a.uid, Gid: a.gid}
+	}
+}

@@ -1,0 +1,114 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/photonpump/projector/checkpoint"
+)
+
+// List implements [checkpoint.Store].
+func (s *Store) List(ctx context.Context) ([]checkpoint.Status, error) {
+	rows, err := s.exec(ctx, s.sql.list)
+	if err != nil {
+		return nil, fmt.Errorf("list projections: %w", s.explain(err))
+	}
+	list := make([]checkpoint.Status, len(rows))
+	for i, row := range rows {
+		if list[i], err = decodeStatus(row); err != nil {
+			return nil, fmt.Errorf("list projections: %q: %w", row[0], err)
+		}
+	}
+	return list, nil
+}
+
+func decodeStatus(row [][]byte) (checkpoint.Status, error) {
+	st := checkpoint.Status{
+		Name: string(row[0]), Epoch: decodeInt(row[1]), Owner: string(row[2]), Held: row[4][0] != 0,
+		Fingerprint: string(row[8]), Handled: decodeInt(row[9]), Ignored: decodeInt(row[10]),
+		State: string(row[11]), Reason: string(row[12]), Updated: decodeTime(row[13]),
+	}
+	if row[3] != nil {
+		st.Expires = decodeTime(row[3])
+	}
+	var errs [2]error
+	st.Position, errs[0] = parsePosition(row[5])
+	st.LastEvent, errs[1] = decodeEventRef(row[6], row[7])
+	return st, errors.Join(errs[:]...)
+}
+
+// Reset implements [checkpoint.Store].
+func (s *Store) Reset(ctx context.Context, name string, tables ...*checkpoint.Table) error {
+	var b script
+	for _, t := range tables {
+		b.add(s.table(t).truncate)
+	}
+	b.add("WITH done AS ("+s.sql.reset+") SELECT 1 / count(*) FROM done", name)
+	err := s.with(ctx, func(conn *pgxpool.Conn) error {
+		_, failed, err := b.run(ctx, conn.Conn().PgConn())
+		switch {
+		case err == nil:
+			return nil
+		case failed < len(tables):
+			return tableError(tables[failed], err)
+		case isState(err, "22012"):
+			return s.whyNotReset(ctx, name)
+		}
+		return s.explain(err)
+	})
+	if err != nil {
+		return fmt.Errorf("reset %q: %w", name, err)
+	}
+	return nil
+}
+
+// whyNotReset says who holds a projection, or that there is none.
+func (s *Store) whyNotReset(ctx context.Context, name string) error {
+	epoch, err := s.inspect(ctx, checkpoint.Claim{Name: name})
+	switch {
+	case err != nil:
+		return err
+	case epoch == 0:
+		return checkpoint.ErrUnknownProjection
+	}
+	return &checkpoint.ClassError{Class: checkpoint.ClassUnavailable, Err: errors.New("its owner has only now given it up: try again")}
+}
+
+// Rows implements [checkpoint.Store]. Rows are read as yield takes them.
+func (s *Store) Rows(ctx context.Context, table *checkpoint.Table, limit int, yield func(row []any) bool) error {
+	sql := s.table(table).rows
+	if limit > 0 {
+		sql += fmt.Sprintf(" LIMIT %d", limit)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	return s.with(ctx, func(conn *pgxpool.Conn) error {
+		reader := conn.Conn().PgConn().ExecParams(ctx, sql, nil, nil, nil, []int16{pgtype.BinaryFormatCode})
+		for reader.NextRow() {
+			row, err := decodeRow(table, reader.Values())
+			if err == nil && yield(row) {
+				continue
+			}
+			cancel() // rather lose the connection than read the rest
+			_, _ = reader.Close()
+			return err
+		}
+		if _, err := reader.Close(); err != nil {
+			return fmt.Errorf("table %q: rows: %w", table.Name, tableError(table, classed(err)))
+		}
+		return nil
+	})
+}
+
+// Count implements [checkpoint.Store].
+func (s *Store) Count(ctx context.Context, table *checkpoint.Table) (int64, error) {
+	rows, err := s.exec(ctx, s.table(table).count)
+	if err != nil {
+		return 0, fmt.Errorf("table %q: count: %w", table.Name, tableError(table, err))
+	}
+	return decodeInt(rows[0][0]), nil
+}

@@ -1,0 +1,112 @@
+package postgres
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/photonpump/projector/checkpoint"
+)
+
+// tableSQL are the statements about one table, made once.
+type tableSQL struct {
+	upsert, remove, load, rows, count, truncate string
+
+	all, keys []*checkpoint.Column
+}
+
+// table returns the statements of a table.
+func (s *Store) table(t *checkpoint.Table) *tableSQL {
+	if compiled, ok := s.compiled.Load(t); ok {
+		return compiled.(*tableSQL)
+	}
+	compiled, _ := s.compiled.LoadOrStore(t, compile(s.schema, t))
+	return compiled.(*tableSQL)
+}
+
+func compile(schema string, t *checkpoint.Table) *tableSQL {
+	name := quote(schema) + "." + quote(t.Name)
+	c := &tableSQL{}
+	for i := range t.Columns {
+		c.all = append(c.all, &t.Columns[i])
+	}
+	for _, i := range t.KeyIndexes() {
+		c.keys = append(c.keys, &t.Columns[i])
+	}
+	key := quoteAll(t.Key)
+	selected := selectList("t", c.all)
+	from, values := unnest(c.keys)
+	on := make([]string, len(t.Key))
+	for i := range t.Key {
+		on[i] = "t." + quote(t.Key[i]) + " = " + values[i]
+	}
+	c.remove = fmt.Sprintf("DELETE FROM %s AS t USING %s WHERE %s", name, from, strings.Join(on, " AND "))
+	c.load = fmt.Sprintf("SELECT u.n, %s FROM %s JOIN %s AS t ON %s", selected, numbered(c.keys), name, strings.Join(on, " AND "))
+	c.rows = fmt.Sprintf("SELECT %s FROM %s AS t ORDER BY %s", selected, name, key)
+	c.count = "SELECT count(*) FROM " + name
+	c.truncate = "DELETE FROM " + name
+	c.upsert = upsertSQL(name, t, c.all)
+	return c
+}
+
+func upsertSQL(name string, t *checkpoint.Table, columns []*checkpoint.Column) string {
+	from, values := unnest(columns)
+	var names, sets []string
+	for _, c := range columns {
+		names = append(names, c.Name)
+		if !contains(t.Key, c.Name) {
+			sets = append(sets, quote(c.Name)+" = excluded."+quote(c.Name))
+		}
+	}
+	action := "NOTHING"
+	if len(sets) > 0 {
+		action = "UPDATE SET " + strings.Join(sets, ", ")
+	}
+	return fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s ON CONFLICT (%s) DO %s",
+		name, quoteAll(names), strings.Join(values, ", "), from, quoteAll(t.Key), action)
+}
+
+// unnest makes rows u of one array parameter for each column; values are those of the columns in them.
+func unnest(columns []*checkpoint.Column) (from string, values []string) {
+	params, names := make([]string, len(columns)), make([]string, len(columns))
+	for i, c := range columns {
+		params[i] = fmt.Sprintf("$%d", i+1)
+		names[i] = fmt.Sprintf("c%d", i+1)
+		value := "u." + names[i]
+		if c.Type.List || c.Type.Base == checkpoint.Decimal { // sent as text
+			value += "::" + sqlType(c.Type)
+		}
+		values = append(values, value)
+	}
+	return fmt.Sprintf("unnest(%s) AS u (%s)", strings.Join(params, ", "), strings.Join(names, ", ")), values
+}
+
+// numbered is unnest with the place of each row, from 1, as u.n.
+func numbered(columns []*checkpoint.Column) string {
+	from, _ := unnest(columns)
+	from = strings.Replace(from, ") AS u (", ") WITH ORDINALITY AS u (", 1)
+	return strings.TrimSuffix(from, ")") + ", n)"
+}
+
+// selectList selects columns so that [decodeRow] can read them in binary.
+func selectList(table string, columns []*checkpoint.Column) string {
+	list := make([]string, len(columns))
+	for i, c := range columns {
+		list[i] = table + "." + quote(c.Name)
+		if c.Type.Base == checkpoint.Decimal {
+			list[i] += "::text"
+			if c.Type.List {
+				list[i] += "[]"
+			}
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
