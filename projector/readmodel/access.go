@@ -251,7 +251,9 @@ func bytesAccess() access {
 		clean: func(v reflect.Value) error {
 			if v.Len() == 0 {
 				v.SetZero()
+				return nil
 			}
+			v.SetCap(v.Len()) // as for lists
 			return nil
 		},
 	}
@@ -397,6 +399,7 @@ func listAccess(inner access) access {
 			v.SetZero()
 			return nil
 		}
+		v.SetCap(v.Len()) // rows may hold the same slice of one event: appending must not share memory
 		for i := range v.Len() {
 			item := v.Index(i)
 			if inner.clean != nil {

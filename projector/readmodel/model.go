@@ -31,6 +31,8 @@ var _ projector.Folder = (*Model)(nil)
 type keyedRule interface {
 	rule
 	keyOf() *keyShape
+	// fill tells which columns the key fills.
+	fill(key []string)
 }
 
 // Table makes a table whose rows are of struct type R, see the package's documentation for its columns. It panics on
@@ -60,6 +62,9 @@ func Table[R any](name string, parts ...Part[R]) *Model {
 		t.rules = append(t.rules, r)
 	}
 	s.describe(t.def, key)
+	for _, r := range t.rules {
+		r.(keyedRule).fill(t.def.Key)
+	}
 	if err := t.def.Validate(); err != nil {
 		panic("readmodel: " + err.Error())
 	}

@@ -12,7 +12,7 @@ type oneRule[B any, K comparable, R any] struct {
 }
 
 func (r *oneRule[B, K, R]) bind(in decoder) step {
-	return &oneStep[B, K, R]{oneRule: r, in: in.(*decoded[B]), buffer: newKeyBuffer[K](r.table, r.keyShape)}
+	return &oneStep[B, K, R]{oneRule: r, in: in.(*decoded[B]), buffer: newKeyBuffer(&r.typed)}
 }
 
 type oneStep[B any, K comparable, R any] struct {
@@ -47,7 +47,7 @@ type eachRule[B, T any, K comparable, R any] struct {
 }
 
 func (r *eachRule[B, T, K, R]) bind(in decoder) step {
-	return &eachStep[B, T, K, R]{eachRule: r, in: in.(*decoded[B]), buffer: newKeyBuffer[K](r.table, r.keyShape)}
+	return &eachStep[B, T, K, R]{eachRule: r, in: in.(*decoded[B]), buffer: newKeyBuffer(&r.typed)}
 }
 
 type eachStep[B, T any, K comparable, R any] struct {

@@ -130,6 +130,7 @@ type typed[B any, K comparable] struct {
 	event    string
 	table    string
 	keyShape *keyShape
+	columns  []string    // of the key
 	codec    codec.Codec // nil = JSON
 }
 
@@ -145,10 +146,12 @@ func (t *typed[B, K]) eventType() string   { return t.event }
 func (t *typed[B, K]) decoding() decoding  { return decodingOf[B]{codec: t.codec} }
 func (t *typed[B, K]) fingerprint() string { return "" } // nobody knows what a function does
 func (t *typed[B, K]) keyOf() *keyShape    { return t.keyShape }
+func (t *typed[B, K]) fill(key []string)   { t.columns = key }
 
 // keyBuffer turns keys into their two forms, one at a time and without allocating.
 type keyBuffer[K comparable] struct {
 	table  string
+	names  []string // of the columns
 	fields []field
 	key    *K
 	values []reflect.Value // of key
@@ -156,11 +159,11 @@ type keyBuffer[K comparable] struct {
 	make   func() []any // b.columns
 }
 
-func newKeyBuffer[K comparable](table string, s *keyShape) *keyBuffer[K] {
-	b := &keyBuffer[K]{table: table, fields: s.fields, key: new(K)}
+func newKeyBuffer[B any, K comparable](t *typed[B, K]) *keyBuffer[K] {
+	b := &keyBuffer[K]{table: t.table, names: t.columns, fields: t.keyShape.fields, key: new(K)}
 	v := reflect.ValueOf(b.key).Elem()
-	for i := range s.fields {
-		b.values = append(b.values, s.fields[i].of(v))
+	for i := range b.fields {
+		b.values = append(b.values, b.fields[i].of(v))
 	}
 	b.make = b.columns
 	return b
@@ -173,7 +176,7 @@ func (b *keyBuffer[K]) set(key K) error {
 		f, v := &b.fields[i], b.values[i]
 		if f.clean != nil {
 			if err := f.clean(v); err != nil {
-				return fmt.Errorf("table %q: key: %w", b.table, &ValueError{Table: b.table, Column: f.column.Name, Value: v.Interface(), Err: err})
+				return fmt.Errorf("key: %w", &ValueError{Table: b.table, Column: b.names[i], Value: v.Interface(), Err: err})
 			}
 		}
 		b.bytes = f.access.key(b.bytes, v)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -84,7 +85,9 @@ func kindOf(v any) string {
 func convertList(t checkpoint.Type, v any) (any, error) {
 	list, ok := v.([]any)
 	if !ok {
-		return nil, mismatch(t, v)
+		if list, ok = anyList(v); !ok {
+			return nil, mismatch(t, v)
+		}
 	}
 	out := make([]any, len(list))
 	for i, item := range list {
@@ -98,6 +101,19 @@ func convertList(t checkpoint.Type, v any) (any, error) {
 		out[i] = c
 	}
 	return out, nil
+}
+
+// anyList returns a slice of any other type, such as []string, item by item.
+func anyList(v any) (list []any, ok bool) {
+	r := reflect.ValueOf(v)
+	if _, isBytes := v.([]byte); isBytes || r.Kind() != reflect.Slice {
+		return nil, false
+	}
+	list = make([]any, r.Len())
+	for i := range list {
+		list[i] = r.Index(i).Interface()
+	}
+	return list, true
 }
 
 func convertText(v any) (any, error) {
