@@ -10,7 +10,10 @@ GOFUMPT     := go run mvdan.cc/gofumpt@v0.12.0
 GOIMPORTS   := go run golang.org/x/tools/cmd/goimports@v0.52.0
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOLANGCI    := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+POSTGRES    := go run ./checkpoint/postgres/pgtest/run
 BENCHSTAT   := go run golang.org/x/perf/cmd/benchstat@v0.0.0-20250605212013-b481878a17be
+
+GO_FILES   = $(shell git ls-files -co --exclude-standard '*.go' ':!*.pb.go')
 
 PKG       ?= ./...
 FUZZTIME  ?= 20s
@@ -25,8 +28,8 @@ build: ## the binary, into bin/
 	go build -trimpath -o bin/ ./cmd/projector
 
 fmt: ## format all Go code
-	$(GOFUMPT) -l -w .
-	$(GOIMPORTS) -local $(MODULE) -l -w .
+	$(GOFUMPT) -l -w $(GO_FILES)
+	$(GOIMPORTS) -local $(MODULE) -l -w $(GO_FILES)
 
 gen: ## write all generated files anew
 	go generate ./...
@@ -40,7 +43,7 @@ lint: ## go vet for three systems, staticcheck, golangci-lint
 
 test: ## all tests, with the race detector and a real PostgreSQL
 	@.ci/need gcc gcc libc6-dev
-	CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m $(TESTFLAGS) $(PKG)
+	CGO_ENABLED=1 $(POSTGRES) go test -race -shuffle=on -timeout 10m $(TESTFLAGS) $(PKG)
 
 test-short: ## tests that need no database, without the race detector
 	go test -short -shuffle=on -timeout 5m $(TESTFLAGS) $(PKG)
@@ -53,11 +56,11 @@ fuzz: ## every fuzz target, each for FUZZTIME (20s)
 	done
 
 soak: ## the long tests: faults at full scale, an hour or so
-	PROJECTOR_SOAK=1 CGO_ENABLED=1 go test -race -run Soak -v -timeout 3h $(PKG)
+	PROJECTOR_SOAK=1 CGO_ENABLED=1 $(POSTGRES) go test -race -run Soak -v -timeout 3h $(PKG)
 
 bench: ## every benchmark, COUNT (6) times, with its spread
 	@mkdir -p bin
-	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) -timeout 1h $(PKG) | tee bin/bench.txt
+	$(POSTGRES) go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) -timeout 1h $(PKG) | tee bin/bench.txt
 	$(BENCHSTAT) bin/bench.txt
 
 e2e: build ## the built binary, as users run it, killed at random moments
@@ -65,11 +68,11 @@ e2e: build ## the built binary, as users run it, killed at random moments
 
 cover: ## test coverage, over all packages
 	@mkdir -p bin
-	go test -timeout 10m -coverpkg=./... -coverprofile=bin/coverage.out $(PKG)
+	$(POSTGRES) go test -timeout 10m -coverpkg=./... -coverprofile=bin/coverage.out $(PKG)
 	go tool cover -func bin/coverage.out | tail -1
 
 fmt-check: # fails where `make fmt` would change something
-	@out=$$($(GOFUMPT) -l .; $(GOIMPORTS) -local $(MODULE) -l .); \
+	@out=$$($(GOFUMPT) -l $(GO_FILES); $(GOIMPORTS) -local $(MODULE) -l $(GO_FILES)); \
 	if [ -n "$$out" ]; then echo "not formatted, run 'make fmt':"; echo "$$out"; exit 1; fi
 
 gen-check: # fails where `make gen` would change something
