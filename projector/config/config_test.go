@@ -2,15 +2,63 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/checkpoint/memory"
+	"github.com/photonpump/projector/checkpoint/postgres"
+	"github.com/photonpump/projector/checkpoint/postgres/pgtest"
+	"github.com/photonpump/projector/checkpoint/sqlite"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	code := pgtest.Main(m)
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// onEachStore runs a test on every kind of store.
+func onEachStore(t *testing.T, test func(t *testing.T, store checkpoint.Store)) {
+	t.Helper()
+	for name, open := range map[string]func(t *testing.T) (checkpoint.Store, error){
+		"memory": func(*testing.T) (checkpoint.Store, error) { return memory.Open(), nil },
+		"sqlite": func(t *testing.T) (checkpoint.Store, error) {
+			return sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "test.db"))
+		},
+		"postgres": func(t *testing.T) (checkpoint.Store, error) {
+			url, schema := pgtest.Schema(t)
+			return postgres.Open(t.Context(), url, postgres.WithSchema(schema))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store, err := open(t)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := store.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			if err := store.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			test(t, store)
+		})
+	}
+}
 
 // environment is what ${VAR} finds in tests.
 func environment(name string) (string, bool) {
