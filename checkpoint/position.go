@@ -138,31 +138,46 @@ func (p Position) String() string {
 	return "start"
 }
 
-// ParsePosition reads the text form of a position. Errors are [ErrPosition].
+// ParsePosition reads the text form of a position, as [Position.String] writes it and no other: stores compare positions
+// as text. Errors are [ErrPosition].
 func ParsePosition(s string) (Position, error) {
+	p, err := parsePosition(s)
+	if err == nil && p.String() != s {
+		err = fmt.Errorf("write it as %s", p)
+	}
+	if err != nil {
+		return Position{}, fmt.Errorf("%w %s: %w", ErrPosition, s, err)
+	}
+	return p, nil
+}
+
+func parsePosition(s string) (Position, error) {
 	switch {
 	case s == "start":
 		return Position{}, nil
 	case strings.HasPrefix(s, "{") && strings.HasSuffix(s, "}"):
 		numbers, err := parseVector(s[1 : len(s)-1])
-		if err != nil {
-			return Position{}, fmt.Errorf("%w %q: %w", ErrPosition, s, err)
-		}
-		return AtNumbers(numbers), nil
+		return AtNumbers(numbers), err
 	}
 	head, tail, isLog := strings.Cut(s, "/")
-	commit, err := strconv.ParseInt(head, 10, 64)
+	commit, err := parseNumber(head)
 	if err != nil {
-		return Position{}, fmt.Errorf("%w %q: want \"start\", a number, commit/prepare or {\"stream\"=number,…}", ErrPosition, s)
+		return Position{}, errors.New(`want start, a number, commit/prepare or {"stream"=number,…}`)
 	}
 	if !isLog {
 		return AtNumber(commit), nil
 	}
-	prepare, err := strconv.ParseInt(tail, 10, 64)
+	prepare, err := parseNumber(tail)
 	if err != nil {
-		return Position{}, fmt.Errorf("%w %q: %q is no prepare position", ErrPosition, s, tail)
+		return Position{}, fmt.Errorf("%q is no prepare position", tail)
 	}
 	return AtLog(commit, prepare), nil
+}
+
+// parseNumber reads a number that is not negative.
+func parseNumber(s string) (int64, error) {
+	n, err := strconv.ParseUint(s, 10, 63)
+	return int64(n), err
 }
 
 func parseVector(s string) (map[string]int64, error) {
@@ -181,7 +196,7 @@ func parseVector(s string) (map[string]int64, error) {
 			return nil, fmt.Errorf("want = after %s", quoted)
 		}
 		digits, more, comma := strings.Cut(rest, ",")
-		n, err := strconv.ParseInt(digits, 10, 64)
+		n, err := parseNumber(digits)
 		if err != nil {
 			return nil, fmt.Errorf("stream %s: %q is no event number", quoted, digits)
 		}
