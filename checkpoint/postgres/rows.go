@@ -60,11 +60,17 @@ func (s *Store) Reset(ctx context.Context, name string, tables ...*checkpoint.Ta
 		}
 		return s.explain(err)
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, errLetGo):
+		return s.Reset(ctx, name, tables...)
+	case err != nil:
 		return fmt.Errorf("reset %q: %w", name, err)
 	}
 	return nil
 }
+
+// errLetGo says that the owner who was in the way has given the lease up, or let it expire, meanwhile.
+var errLetGo = errors.New("lease let go meanwhile")
 
 // whyNotReset says who holds a projection, or that there is none.
 func (s *Store) whyNotReset(ctx context.Context, name string) error {
@@ -75,7 +81,7 @@ func (s *Store) whyNotReset(ctx context.Context, name string) error {
 	case epoch == 0:
 		return checkpoint.ErrUnknownProjection
 	}
-	return &checkpoint.ClassError{Class: checkpoint.ClassUnavailable, Err: errors.New("its owner has only now given it up: try again")}
+	return errLetGo
 }
 
 // Rows implements [checkpoint.Store]. Rows are read as yield takes them.
