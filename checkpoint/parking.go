@@ -44,7 +44,8 @@ type ParkingLease interface {
 	// by no commit. An owner that acquires its own lease again, see Claim.Instance, has not died.
 	Deaths() int
 
-	// Marker is what the last owner had marked, if it died; the zero value otherwise.
+	// Marker is what the last owner had marked, if it died; the zero value otherwise. Acquiring the lease removes the
+	// mark, so that it is not taken for that of the next owner.
 	Marker() Marker
 
 	// Mark notes that an event is about to be handled on its own. Every commit removes the mark, and sets the count of

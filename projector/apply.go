@@ -91,10 +91,11 @@ func (s *session) prepare(c chunk) *flight {
 	for i := range c.events {
 		if s.p.handles(c.events[i].Type) {
 			f.change.Handled++
-		} else {
-			f.change.Ignored++
 		}
 	}
+	f.change.Skipped = c.skipped
+	f.change.Ignored = int64(len(c.events)-len(c.diverted)) - c.skipped - f.change.Handled
+	f.change.Park = c.parked(s.cfg.redact)
 	for _, fold := range s.folds {
 		f.change.Writes = append(f.change.Writes, fold.Writes()...)
 	}
@@ -155,7 +156,7 @@ func (s *session) commitError(err error) error {
 }
 
 // landed notes that a flight is in the database.
-func (s *session) landed(f *flight, skipped int) {
+func (s *session) landed(f *flight) {
 	for _, fold := range s.folds {
 		fold.Committed()
 	}
@@ -166,9 +167,20 @@ func (s *session) landed(f *flight, skipped int) {
 	for _, w := range f.change.Writes {
 		rows += len(w.Upserts) + len(w.Deletes)
 	}
+	if f.change.Handled > 0 {
+		s.probing, s.opened = false, 0
+		s.probes.Reset()
+	}
+	for i := range f.diverted {
+		s.parked[f.diverted[i].key]++
+	}
+	if len(f.diverted) > 0 {
+		s.showParked()
+	}
 	s.board.committed(Commit{
-		Position: f.to, Handled: int(f.change.Handled), Ignored: int(f.change.Ignored), Rows: rows, Took: time.Since(f.began),
-	}, skipped)
+		Position: f.to, Handled: int(f.change.Handled), Ignored: int(f.change.Ignored), Skipped: int(f.change.Skipped),
+		Parked: len(f.diverted), Rows: rows, Took: time.Since(f.began),
+	})
 }
 
 // rollback forgets the rows of everything that is not committed.
@@ -181,7 +193,10 @@ func (s *session) rollback() {
 // apply folds, calls and commits a chunk, one after the other. After an error nothing of it is in memory, and what has had
 // its side effect is counted in c.called.
 func (s *session) apply(ctx context.Context, c *chunk) error {
-	err := s.fold(ctx, c.events)
+	err := s.queue(c, 0, len(c.events))
+	if err == nil {
+		err = s.fold(ctx, c.events)
+	}
 	for err == nil && c.called < len(c.events) {
 		if err = s.effect(ctx, &c.events[c.called]); err != nil {
 			err = &EventError{Index: c.called, Class: classifyHandler(s.store, err), Err: err}
@@ -192,7 +207,7 @@ func (s *session) apply(ctx context.Context, c *chunk) error {
 	if err == nil {
 		f := s.prepare(*c)
 		if err = s.commit(ctx, f); err == nil {
-			s.landed(f, 0)
+			s.landed(f)
 			return nil
 		}
 		s.unsure(f, err)

@@ -77,16 +77,23 @@ func (b *board) hand(oldest time.Time) {
 }
 
 // committed notes a commit.
-func (b *board) committed(c Commit, skipped int) {
+func (b *board) committed(c Commit) {
 	b.mu.Lock()
 	s := &b.status
 	s.Position, s.LastCommit, s.LastError = c.Position, time.Now(), nil
 	s.Handled += int64(c.Handled)
 	s.Ignored += int64(c.Ignored)
-	s.Skipped += int64(skipped)
+	s.Skipped += int64(c.Skipped)
 	b.compare()
 	b.mu.Unlock()
 	b.hooks.commit(s.Name, c)
+}
+
+// parked notes how many events of how many ordering keys are parked.
+func (b *board) parked(events int64, keys int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.status.Parked, b.status.ParkedKeys = events, keys
 }
 
 // failed notes a failure.

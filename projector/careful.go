@@ -11,36 +11,75 @@ import (
 
 // carefully applies a chunk that has failed with err, which says to which of its first tried events it belongs, or that it
 // is one of them. Those before the bad event are committed, the bad one is tried again as the policy says, and the rest
-// follows. It returns nil when all is done, errStopping when it was asked to stop before.
+// follows.
+//
+// What is left in the chunk when it returns nil are events that are to be parked, but only once another event has shown
+// that not everything fails. It returns errStopping when it was asked to stop before it was done.
 func (s *session) carefully(ctx context.Context, c *chunk, tried int, err error) error {
-	for err != nil || !c.empty() {
+	for {
+		if err == nil {
+			tried = len(c.events)
+			err = s.queue(c, 0, tried)
+		}
+		if err == nil && !s.worthwhile(c) {
+			return nil
+		}
 		if s.soft.Err() != nil {
 			return errStopping
 		}
 		index, somewhere := whose(err)
+		lead := s.lead(c)
 		switch {
 		case err == nil:
-			tried = len(c.events)
 			err = s.part(ctx, c, tried)
-		case index > 0:
+		case index > lead:
 			if e := s.part(ctx, c, index); e != nil {
 				tried, err = index, e
 				continue
 			}
 			tried, err = tried-index, first(err)
-		case index == 0, somewhere && tried == 1:
-			one := c.cut(s.p.source, 1)
-			if err = s.settle(ctx, &one, err); err != nil {
+		case index >= 0, somewhere && tried <= lead+1:
+			one := c.cut(s.p.source, lead+1)
+			err = s.settle(ctx, &one, err)
+			c.glue(one)
+			if err != nil {
 				return err
 			}
 		case somewhere:
-			tried /= 2
+			tried = max(lead+1, tried/2)
 			err = s.part(ctx, c, tried)
 		default:
 			return err
 		}
 	}
-	return nil
+}
+
+// worthwhile reports whether applying c would do more than park what perhaps need not be parked.
+func (s *session) worthwhile(c *chunk) bool {
+	return !c.empty() && (c.doubtful() == 0 || s.proves(c.events))
+}
+
+// proves reports whether one of the events is handled by somebody, so that its success shows that not everything fails.
+func (s *session) proves(events []source.Event) bool {
+	for i := range events {
+		if s.p.handles(events[i].Type) {
+			return true
+		}
+	}
+	return false
+}
+
+// lead counts the events at the beginning of c that cannot be committed on their own, see worthwhile.
+func (s *session) lead(c *chunk) int {
+	if c.doubtful() == 0 {
+		return 0
+	}
+	for i := range c.events {
+		if s.p.handles(c.events[i].Type) {
+			return i
+		}
+	}
+	return len(c.events)
 }
 
 // part applies the first n events of c, and takes them off if that succeeds.
@@ -51,13 +90,6 @@ func (s *session) part(ctx context.Context, c *chunk, n int) error {
 		c.glue(part)
 	}
 	return err
-}
-
-// first makes the error of an event, of which all before it are done, that of the first event.
-func first(err error) error {
-	var event *EventError
-	errors.As(err, &event)
-	return &EventError{Class: event.Class, Err: event.Err}
 }
 
 // whose returns the index of the event that an error belongs to, or -1; or that it is one of those tried.
@@ -73,39 +105,94 @@ func whose(err error) (index int, somewhere bool) {
 	return -1, false
 }
 
-// settle tries a single event that has failed until it is handled, or the policy ends it.
+// first makes the error of an event, of which all before it are done, that of the first event.
+func first(err error) error {
+	var event *EventError
+	errors.As(err, &event)
+	return &EventError{Class: event.Class, Err: event.Err}
+}
+
+// settle tries the last event of a chunk, which has failed, until it is handled or the policy ends it. The chunk is empty
+// then, unless the event is to be parked and that is still in doubt.
 func (s *session) settle(ctx context.Context, one *chunk, err error) error {
-	e := &one.events[0]
+	index := len(one.events) - 1
+	e := &one.events[index]
 	delays := s.cfg.retry.delays()
 	for attempts := 1; ; {
-		class := classifyHandler(s.store, err)
-		var some *someError
-		if errors.As(err, &some) {
-			class = some.class
+		f := s.failure(err, attempts)
+		s.board.failed(f.class, fmt.Errorf("%s: %w", describe(e), f.err))
+		if f.final {
+			return s.giveUp(ctx, one, f)
 		}
-		reason := cause(err)
-		s.board.failed(class, fmt.Errorf("%s: %w", describe(e), reason))
-		last := class == ClassDecode || class == ClassHandler && attempts >= s.cfg.retry.Attempts
-		switch {
-		case class == ClassConfiguration, last && s.cfg.retry.Then == ActionStop:
-			return &StoppedError{Projection: s.p.name, Event: e, Class: class, Attempts: attempts, Err: reason}
-		case last:
-			return s.skip(ctx, one, class, reason)
+		if f.delay < 0 {
+			f.delay = delays.NextBackOff()
 		}
-		s.wait(e, class, attempts, delays.NextBackOff(), reason)
+		s.wait(e, f)
 		if s.soft.Err() != nil {
 			return errStopping
 		}
-		if class == ClassHandler {
+		if f.class != ClassInfrastructure {
 			attempts++
 		}
 		if err = s.apply(ctx, one); err == nil {
+			*one = chunk{from: one.to, to: one.to}
 			s.show()
 			return nil
 		}
 		if index, somewhere := whose(err); index < 0 && !somewhere {
 			return err
 		}
+	}
+}
+
+// failure says what follows from a failed attempt.
+type failure struct {
+	class    Class
+	err      error
+	attempts int
+	final    bool          // no other attempt
+	then     Action        // if final
+	doubtful bool          // others may fail in the same way
+	delay    time.Duration // before the next attempt; negative = the policy says
+}
+
+func (s *session) failure(err error, attempts int) failure {
+	f := failure{class: classifyHandler(s.store, err), err: cause(err), attempts: attempts, then: s.cfg.retry.Then, delay: -1}
+	var some *someError
+	if errors.As(err, &some) {
+		f.class = some.class
+	}
+	limit := s.cfg.retry.Attempts
+	if s.probing {
+		limit = 1
+	}
+	switch f.class {
+	case ClassConfiguration:
+		f.final, f.then = true, ActionStop
+	case ClassDecode:
+		f.final = true
+	case ClassHandler:
+		f.final = attempts >= limit
+		f.doubtful = true
+	}
+	if o := outcomeOf(err); o != nil {
+		o.decide(&f)
+	}
+	if errors.Is(err, errDeaths) {
+		f.final = true
+	}
+	return f
+}
+
+// decide has a handler's own decision replace that of the policy.
+func (o *Outcome) decide(f *failure) {
+	switch o.kind {
+	case outcomeSkip:
+		f.final, f.then = true, ActionSkip
+	case outcomePark:
+		f.final, f.then, f.doubtful = true, ActionPark, false
+	case outcomeRetry:
+		f.delay = o.delay
 	}
 }
 
@@ -123,30 +210,48 @@ func cause(err error) error {
 }
 
 // wait lets the delay before the next attempt pass, or returns early when it is time to stop.
-func (s *session) wait(e *source.Event, class Class, attempts int, delay time.Duration, err error) {
+func (s *session) wait(e *source.Event, f failure) {
+	delay := f.delay.Round(time.Millisecond)
 	state, reason := StateRetrying, fmt.Sprintf("%s: attempt %d of %d failed, next in %v: %v",
-		describe(e), attempts, s.cfg.retry.Attempts, delay.Round(time.Millisecond), err)
-	if class == ClassInfrastructure {
-		state, reason = StatePaused, fmt.Sprintf("%s: next attempt in %v: %v", describe(e), delay.Round(time.Millisecond), err)
+		describe(e), f.attempts, s.cfg.retry.Attempts, delay, f.err)
+	if f.class == ClassInfrastructure {
+		state, reason = StatePaused, fmt.Sprintf("%s: next attempt in %v: %v", describe(e), delay, f.err)
 	}
 	s.log.Warn("event failed", keyEventType, e.Type, keyStream, e.Stream, keyNumber, e.Number,
-		keyAttempt, attempts, keyDelay, delay, keyErr, err)
+		keyAttempt, f.attempts, keyDelay, f.delay, keyErr, f.err)
 	s.state(state, reason)
-	sleep(s.soft, delay)
+	sleep(s.soft, f.delay)
 }
 
-// skip moves the position past an event without handling it.
-func (s *session) skip(ctx context.Context, one *chunk, class Class, err error) error {
-	e := &one.events[0]
-	s.log.Error("event skipped", keyEventType, e.Type, keyStream, e.Stream, keyNumber, e.Number, keyReason, class.String(), keyErr, err)
-	f := s.prepare(*one)
-	f.change.Handled, f.change.Ignored, f.change.Writes = 0, 1, nil
-	if err := s.commitError(s.lease.Commit(ctx, f.change)); err != nil {
-		s.unsure(f, err)
-		return err
+// giveUp does with the last event of a chunk what the policy says.
+func (s *session) giveUp(ctx context.Context, one *chunk, f failure) error {
+	e := &one.events[len(one.events)-1]
+	if f.then == ActionPark {
+		err := s.park(ctx, one, f)
+		if !errors.Is(err, errNotParkable) {
+			return err
+		}
+		f.then, f.err = ActionStop, fmt.Errorf("%w (%w)", f.err, err)
 	}
-	f.change.Ignored = 0
-	s.landed(f, 1)
-	s.show()
-	return nil
+	if f.then == ActionSkip {
+		return s.skip(ctx, one, f)
+	}
+	return &StoppedError{Projection: s.p.name, Event: e, Class: f.class, Attempts: f.attempts, Err: f.err}
+}
+
+// skip moves the position past the last event of a chunk without handling it.
+func (s *session) skip(ctx context.Context, one *chunk, f failure) error {
+	e := &one.events[len(one.events)-1]
+	s.log.Error("event skipped", keyEventType, e.Type, keyStream, e.Stream, keyNumber, e.Number, keyReason, f.class.String(), keyErr, f.err)
+	e.Type = "" // so that nobody handles it
+	one.skipped++
+	if one.doubtful() > 0 {
+		return nil
+	}
+	err := s.apply(ctx, one)
+	if err == nil {
+		*one = chunk{from: one.to, to: one.to}
+		s.show()
+	}
+	return err
 }

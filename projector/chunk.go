@@ -1,16 +1,34 @@
 package projector
 
 import (
+	"fmt"
+	"slices"
+	"time"
+
 	"github.com/photonpump/projector/checkpoint"
 	"github.com/photonpump/projector/projector/source"
 )
 
 // chunk is a run of events that follows a known position.
 type chunk struct {
-	from   checkpoint.Position
-	to     checkpoint.Position // after all events, and whatever the source passed over behind them
-	events []source.Event
-	called int // so many events at the beginning have had their side effects
+	from     checkpoint.Position
+	to       checkpoint.Position // after all events, and whatever the source passed over behind them
+	events   []source.Event      // one that is diverted has lost its type here, so that nobody handles it
+	called   int                 // so many events at the beginning have had their side effects
+	diverted []diverted          // in order of their index
+	skipped  int64               // so many of the events have lost their type because they are skipped
+}
+
+// diverted is an event of a chunk that is parked instead of handled.
+type diverted struct {
+	index    int
+	event    source.Event
+	key      string
+	err      error // why; nil = it waits behind another event of its key
+	class    string
+	attempts int
+	tried    time.Time
+	doubtful bool // perhaps it is not the event but everything that fails
 }
 
 // empty reports whether there is nothing to commit.
@@ -36,14 +54,77 @@ func (c *chunk) cut(src source.Source, n int) chunk {
 		}
 	}
 	c.from, c.events, c.called = head.to, c.events[n:], c.called-head.called
+	split := slices.IndexFunc(c.diverted, func(d diverted) bool { return d.index >= n })
+	if split < 0 {
+		split = len(c.diverted)
+	}
+	head.skipped, c.skipped = c.skipped, 0 // skipped events are at the beginning
+	head.diverted, c.diverted = c.diverted[:split:split], shift(c.diverted[split:], -n)
 	return head
 }
 
 // glue puts head, cut off before, in front of c again.
 func (c *chunk) glue(head chunk) {
 	c.from = head.from
+	c.skipped += head.skipped
 	c.called += head.called // if not all of head are called, none of c are
+	c.diverted = append(head.diverted, shift(c.diverted, len(head.events))...)
 	c.events = append(head.events, c.events...)
+}
+
+func shift(ds []diverted, by int) []diverted {
+	shifted := slices.Clone(ds)
+	for i := range shifted {
+		shifted[i].index += by
+	}
+	return shifted
+}
+
+// divert takes an event out of the handlers' sight.
+func (c *chunk) divert(d diverted) {
+	e := &c.events[d.index]
+	d.event = *e
+	e.Type, e.Data, e.Metadata = "", nil, nil
+	at, _ := slices.BinarySearchFunc(c.diverted, d.index, func(x diverted, i int) int { return x.index - i })
+	c.diverted = slices.Insert(c.diverted, at, d)
+}
+
+// isDiverted reports whether the i-th event is.
+func (c *chunk) isDiverted(i int) bool {
+	_, found := slices.BinarySearchFunc(c.diverted, i, func(x diverted, i int) int { return x.index - i })
+	return found
+}
+
+// restore makes all events those they were. What follows the first of them counts as not called, so that none is missed.
+func (c *chunk) restore() {
+	if len(c.diverted) > 0 {
+		c.called = min(c.called, c.diverted[0].index)
+	}
+	for _, d := range c.diverted {
+		c.events[d.index] = d.event
+	}
+	c.diverted = nil
+}
+
+// doubtful counts the different keys of the diverted events for which the cause is not known to be the event itself.
+func (c *chunk) doubtful() int {
+	keys := map[string]bool{}
+	for _, d := range c.diverted {
+		if d.doubtful {
+			keys[d.key] = true
+		}
+	}
+	return len(keys)
+}
+
+// lastFailure describes the last diverted event that failed itself.
+func (c *chunk) lastFailure() string {
+	for _, d := range slices.Backward(c.diverted) {
+		if d.err != nil {
+			return fmt.Sprintf("%s failed: %v", describe(&d.event), d.err)
+		}
+	}
+	return ""
 }
 
 // last identifies the last event; zero if there is none.
@@ -53,4 +134,47 @@ func (c *chunk) last() checkpoint.EventRef {
 	}
 	e := &c.events[len(c.events)-1]
 	return checkpoint.EventRef{ID: e.RecordID(), Position: e.Position}
+}
+
+// parked are the diverted events as the store keeps them.
+func (c *chunk) parked(redact func(*checkpoint.Parked)) []checkpoint.Parked {
+	if len(c.diverted) == 0 {
+		return nil
+	}
+	rows := make([]checkpoint.Parked, len(c.diverted))
+	for i := range c.diverted {
+		rows[i] = c.diverted[i].row()
+		if redact != nil {
+			redact(&rows[i])
+		}
+	}
+	return rows
+}
+
+func (d *diverted) row() checkpoint.Parked {
+	e := &d.event
+	row := checkpoint.Parked{
+		Key: d.key, Position: e.Position, ID: e.ID, Type: e.Type, Stream: e.Stream, EventNo: e.Number,
+		Data: e.Data, Metadata: e.Metadata, JSON: e.JSON, Created: e.Created,
+		Attempts: d.attempts, Tried: d.tried, Class: d.class,
+	}
+	if d.err != nil {
+		row.Error = d.err.Error()
+	}
+	if l := e.Link; l != nil {
+		row.Link = &checkpoint.ParkedLink{ID: l.ID, Stream: l.Stream, Number: l.Number, Unresolved: l.Unresolved}
+	}
+	return row
+}
+
+// eventOf is the event that was parked.
+func eventOf(row *checkpoint.Parked) source.Event {
+	e := source.Event{
+		ID: row.ID, Type: row.Type, Stream: row.Stream, Number: row.EventNo, Data: row.Data, Metadata: row.Metadata,
+		JSON: row.JSON, Created: row.Created, Position: row.Position,
+	}
+	if l := row.Link; l != nil {
+		e.Link = &source.Link{ID: l.ID, Stream: l.Stream, Number: l.Number, Unresolved: l.Unresolved}
+	}
+	return e
 }

@@ -11,14 +11,14 @@ import (
 func classifyHandler(store checkpoint.Store, err error) Class {
 	var event *EventError
 	var decode *decodeError
-	var unavailable *UnavailableError
 	switch {
 	case errors.As(err, &event):
 		return event.Class
 	case errors.As(err, &decode):
 		return ClassDecode
-	case errors.As(err, &unavailable):
-		return ClassInfrastructure
+	}
+	if o := outcomeOf(err); o != nil {
+		return o.class()
 	}
 	switch store.Classify(err) {
 	case checkpoint.ClassUnavailable:
@@ -47,4 +47,15 @@ func classifySystem(store checkpoint.Store, err error) Class {
 		return ClassConfiguration
 	}
 	return ClassInfrastructure
+}
+
+// class of an outcome.
+func (o *Outcome) class() Class {
+	switch o.kind {
+	case outcomeUnavailable:
+		return ClassInfrastructure
+	case outcomeStop:
+		return ClassConfiguration
+	}
+	return ClassHandler
 }

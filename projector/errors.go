@@ -81,20 +81,3 @@ var (
 
 	errLeaseLapsed = errors.New("lease could not be renewed in time")
 )
-
-// UnavailableError is what [Unavailable] returns.
-type UnavailableError struct{ Err error }
-
-func (e *UnavailableError) Error() string { return e.Err.Error() }
-
-// Unwrap returns the error given to [Unavailable].
-func (e *UnavailableError) Unwrap() error { return e.Err }
-
-// Unavailable tells, from a handler, that what it depends on is not there. The projection pauses and tries the event
-// again, for ever; no attempt is counted.
-func Unavailable(err error) error {
-	if err == nil {
-		err = errors.New("unavailable")
-	}
-	return &UnavailableError{err}
-}

@@ -19,6 +19,12 @@ type Folder interface {
 	NewFold(projection string, lease checkpoint.Lease) Fold
 }
 
+// Keyer is a [Folder] that knows the ordering key of an event: the row that it changes.
+type Keyer interface {
+	// OrderingKey returns the key, or an error if it cannot be computed or the event changes several rows.
+	OrderingKey(e *source.Event) (string, error)
+}
+
 // Fold is the work of a [Folder] under one lease. It is used by one goroutine at a time.
 //
 // Changes go to the database in generations, so that the next events are folded while the last rows are written:

@@ -25,6 +25,8 @@ type Commit struct {
 	Position checkpoint.Position
 	Handled  int
 	Ignored  int
+	Skipped  int
+	Parked   int           // put aside
 	Rows     int           // written or deleted
 	Took     time.Duration // of the transaction
 }

@@ -27,9 +27,16 @@ type keeper struct {
 	report *report       // to be stored; nil = none
 	wake   chan struct{} // one slot: there is a report
 
+	commands chan []checkpoint.Command // one slot: what the projection was asked for
+
+	executing atomic.Bool // commands are in the channel or being executed
+
 	stop    context.CancelFunc
 	running sync.WaitGroup
 }
+
+// commandEvery is how often the database is asked for commands.
+const commandEvery = time.Second
 
 type report struct {
 	state  State
@@ -39,7 +46,11 @@ type report struct {
 func keep(ctx context.Context, lease checkpoint.Lease, ttl time.Duration, log *slog.Logger, lost context.CancelCauseFunc) *keeper {
 	ctx, stop := context.WithCancel(ctx)
 	k := &keeper{lease: lease, ttl: ttl, log: log, lost: lost, base: time.Now(), wake: make(chan struct{}, 1), stop: stop}
+	k.commands = make(chan []checkpoint.Command, 1)
 	k.running.Go(func() { k.run(ctx) }) // ends with ctx
+	if lease, ok := lease.(checkpoint.ParkingLease); ok {
+		k.running.Go(func() { k.poll(ctx, lease) }) // ends with ctx
+	}
 	return k
 }
 
@@ -76,6 +87,23 @@ func (k *keeper) run(ctx context.Context) {
 			k.store(ctx)
 		case <-due.C:
 			k.renew(ctx)
+		}
+	}
+}
+
+// poll looks for commands. One that is on its way to the work is not sent again.
+func (k *keeper) poll(ctx context.Context, lease checkpoint.ParkingLease) {
+	for sleep(ctx, commandEvery) {
+		if len(k.commands) > 0 || k.executing.Load() {
+			continue
+		}
+		commands, err := lease.Commands(ctx)
+		if err != nil {
+			k.log.Debug("commands not known", keyErr, err)
+			continue
+		}
+		if len(commands) > 0 && k.executing.CompareAndSwap(false, true) {
+			k.commands <- commands
 		}
 	}
 }

@@ -7,8 +7,11 @@ import (
 	"os"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/photonpump/projector/checkpoint"
 	"github.com/photonpump/projector/codec"
+	"github.com/photonpump/projector/projector/source"
 )
 
 // ErrInvalidOption is in the chain of every error about the value of an option.
@@ -34,6 +37,7 @@ type config struct {
 	once     bool
 	logger   *slog.Logger
 	owner    string
+	instance uuid.UUID
 	ttl      time.Duration
 	shutdown time.Duration
 	hooks    hooks
@@ -46,6 +50,10 @@ type settings struct {
 	batchSize int
 	batchTime time.Duration
 	retry     RetryPolicy
+	orderBy   func(*source.Event) string
+	maxParked int
+	redact    func(*checkpoint.Parked)
+	maxDeaths int
 }
 
 // Defaults of the options.
@@ -63,9 +71,12 @@ func defaults() config {
 			batchSize: DefaultBatchSize,
 			batchTime: DefaultBatchTime,
 			retry:     DefaultRetryPolicy(),
+			maxParked: DefaultMaxParked,
+			maxDeaths: DefaultMaxDeaths,
 		},
 		logger:   slog.New(slog.DiscardHandler),
 		owner:    defaultOwner(),
+		instance: uuid.New(),
 		ttl:      DefaultLeaseTTL,
 		shutdown: DefaultShutdownBound,
 	}
@@ -113,6 +124,12 @@ func (s *settings) validate() error {
 	if s.codec == nil {
 		fail("WithCodec", "nil", "a codec")
 	}
+	if s.maxParked < 0 {
+		fail("WithMaxParked", s.maxParked, "0 or more")
+	}
+	if s.maxDeaths < 1 {
+		fail("WithMaxDeaths", s.maxDeaths, "at least 1")
+	}
 	return errors.Join(append(errs, s.retry.validate())...)
 }
 
@@ -158,6 +175,27 @@ func WithBatchTime(d time.Duration) Tuning { return tuning(func(s *settings) { s
 
 // WithRetry sets what happens when a handler fails. Defaults to [DefaultRetryPolicy].
 func WithRetry(p RetryPolicy) Tuning { return tuning(func(s *settings) { s.retry = p }) }
+
+// WithMaxParked sets how many events of a projection are parked at most; the next one stops it. Defaults to
+// [DefaultMaxParked].
+func WithMaxParked(n int) Tuning { return tuning(func(s *settings) { s.maxParked = n }) }
+
+// WithMaxDeaths sets how often the process must die at the same event, tried on its own, before the event is parked.
+// Defaults to [DefaultMaxDeaths].
+func WithMaxDeaths(n int) Tuning { return tuning(func(s *settings) { s.maxDeaths = n }) }
+
+// WithRedaction has fn change parked events before they are stored, to remove what must not be kept. What it removes is
+// not there either when the event is tried again.
+func WithRedaction(fn func(*checkpoint.Parked)) Tuning {
+	return tuning(func(s *settings) { s.redact = fn })
+}
+
+// OrderBy sets the ordering key of events: events of one key are handled in order, and once one is parked, later ones of
+// its key wait behind it. Defaults to the row of the table, if that is all the projection has, and to the stream of the
+// event if it has handlers only; a projection of several parts must say, or it stops at an event it cannot handle.
+func OrderBy(key func(e *source.Event) string) Setting {
+	return setting(func(s *settings) { s.orderBy = key })
+}
 
 // StartAt sets where a projection starts that the store does not know yet. Defaults to the start of its source.
 func StartAt(p checkpoint.Position) Setting { return setting(func(s *settings) { s.start = p }) }

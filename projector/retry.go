@@ -15,9 +15,10 @@ type Action uint8
 const (
 	ActionStop Action = iota // the projection stops and says why
 	ActionSkip               // the event is passed over, counted and logged
+	ActionPark               // the event is put aside, and so are later ones of its ordering key; see [OrderBy]
 )
 
-func (a Action) String() string { return [...]string{"stop", "skip"}[a] }
+func (a Action) String() string { return [...]string{"stop", "skip", "park"}[a] }
 
 // RetryPolicy says how often a failing event is tried, and what happens then. Outages count no attempt: they are waited
 // for, without end, with the same delays.
@@ -28,9 +29,9 @@ type RetryPolicy struct {
 	Then     Action // after the last attempt, and at once for a body that cannot be decoded
 }
 
-// DefaultRetryPolicy is 5 attempts with delays of 200ms up to 10s, then stop.
+// DefaultRetryPolicy is 5 attempts with delays of 200ms up to 10s, then park.
 func DefaultRetryPolicy() RetryPolicy {
-	return RetryPolicy{Attempts: 5, Delay: 200 * time.Millisecond, MaxDelay: 10 * time.Second, Then: ActionStop}
+	return RetryPolicy{Attempts: 5, Delay: 200 * time.Millisecond, MaxDelay: 10 * time.Second, Then: ActionPark}
 }
 
 func (p RetryPolicy) validate() error {
@@ -47,7 +48,7 @@ func (p RetryPolicy) validate() error {
 	if p.MaxDelay < p.Delay {
 		fail("MaxDelay", p.MaxDelay, fmt.Sprintf("at least Delay (%v)", p.Delay))
 	}
-	if p.Then > ActionSkip {
+	if p.Then > ActionPark {
 		fail("Then", uint8(p.Then), "an Action")
 	}
 	return errors.Join(errs...)

@@ -156,7 +156,7 @@ func TestHandlerThatKeepsFailingStopsTheProjection(t *testing.T) {
 				r, err := projector.NewRunner(store, []*projector.Projection{
 					projector.New("bad", log.Stream("pony-0"), projector.On("pony.jumped", handler)),
 					projector.New("good", log.Stream("pony-0"), projector.On("pony.jumped", other.handle)),
-				}, projector.Once())
+				}, projector.Once(), thenStop())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -184,7 +184,7 @@ func TestUndecodableBodyStopsAtOnce(t *testing.T) {
 		log, store, rec := sourcetest.New(), newStore(), &recorder{}
 		fill(log, 1, 3)
 		log.Append("pony-0", sourcetest.JSON("pony.jumped", `{"height_m":"high"}`))
-		r := newRunner(t, store, projector.New("ponies", log.Stream("pony-0"), projector.On("pony.jumped", rec.handle)), projector.Once())
+		r := newRunner(t, store, projector.New("ponies", log.Stream("pony-0"), projector.On("pony.jumped", rec.handle)), projector.Once(), thenStop())
 		began := time.Now()
 		stopped := asStopped(t, r.Run(t.Context()))
 		if stopped.Class != projector.ClassDecode || stopped.Attempts != 1 || time.Since(began) > 0 {
@@ -264,7 +264,7 @@ func TestRefusedValueIsFoundByHalving(t *testing.T) {
 			}
 			return nil
 		}, nil)
-		r := newRunner(t, store, projector.New("ponies", log.All(nil), tab), projector.Once())
+		r := newRunner(t, store, projector.New("ponies", log.All(nil), tab), projector.Once(), thenStop())
 		stopped := asStopped(t, r.Run(t.Context()))
 		if stopped.Event.Stream != "pony-7" || stopped.Event.Number != 50 {
 			t.Errorf("stopped at %v", stopped)

@@ -8,6 +8,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+	"github.com/google/uuid"
+
 	"github.com/photonpump/projector/checkpoint"
 	"github.com/photonpump/projector/projector/source"
 )
@@ -37,10 +40,27 @@ type session struct {
 	flight  *flight // being committed; nil = none
 	flights sync.WaitGroup
 
+	parking checkpoint.ParkingLease // nil = the store does not keep parked events
+	parked  map[string]int64        // parked events by ordering key
+	probes  *backoff.ExponentialBackOff
+	probeAt time.Time // when events that were held back are tried again
+	probing bool      // failures are tried once only, until something succeeds
+	opened  int       // so often the breaker has opened since something succeeded
+
+	singles int               // so many events are handled one by one, because the last owners have died
+	marker  checkpoint.Marker // of the last owner, until the next event
+	killer  uuid.UUID         // the event that was marked when the last owner died
+
 	position checkpoint.Position // committed
 	live     bool                // the source had nothing more
 	caughtUp bool                // everything that was there is done; false again when the source runs ahead
 	progress bool                // something was committed
+}
+
+func newSession(t *task, lease checkpoint.Lease, soft context.Context, k *keeper) *session {
+	return &session{
+		task: t, lease: lease, soft: soft, keeper: k, log: t.log.With(keyEpoch, lease.Epoch()), probes: t.cfg.retry.delays(),
+	}
 }
 
 // run works until it is told to stop, the target of the task is reached, or something is wrong. ctx ends when the work is
@@ -72,6 +92,10 @@ func (s *session) begin(ctx context.Context) error {
 	if err := checkLog(s.soft, s.p.source, s.lease, s.log); err != nil {
 		return err
 	}
+	if err := s.loadParked(); err != nil {
+		return err
+	}
+	s.suspectDeath()
 	for _, f := range s.p.folders {
 		s.folds = append(s.folds, f.NewFold(s.p.name, s.lease))
 	}
@@ -126,6 +150,9 @@ func (s *session) end(ctx context.Context, err error) error {
 
 // turn does one thing: works on the next events in hand, or waits for what comes.
 func (s *session) turn(ctx context.Context, in *intake) error {
+	if len(s.keeper.commands) > 0 {
+		return s.execute(ctx, <-s.keeper.commands)
+	}
 	if s.todo() > 0 && s.soft.Err() == nil && s.applied < s.cfg.batchSize {
 		if s.flight != nil {
 			select {
@@ -149,7 +176,7 @@ func (s *session) turn(ctx context.Context, in *intake) error {
 	if s.flight != nil {
 		arrival = s.flight.done
 	} else if !s.hand.empty() {
-		t := time.NewTimer(s.patience() - time.Since(s.since))
+		t := time.NewTimer(s.rest())
 		defer t.Stop()
 		due = t.C
 	}
@@ -162,6 +189,11 @@ func (s *session) turn(ctx context.Context, in *intake) error {
 	case err := <-arrival:
 		return s.arrived(ctx, err)
 	case <-due:
+		if s.unproven() {
+			return s.probe(ctx)
+		}
+	case commands := <-s.keeper.commands:
+		return s.execute(ctx, commands)
 	case <-stopping:
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -175,9 +207,6 @@ func (s *session) todo() int { return len(s.hand.events) - s.applied }
 func (s *session) receive(b source.Batch) {
 	if s.hand.empty() {
 		s.since = time.Now()
-		if len(b.Events) > 0 {
-			s.board.hand(b.Events[0].Created)
-		}
 	}
 	s.hand.add(b)
 	s.live = b.Live
@@ -187,6 +216,9 @@ func (s *session) receive(b source.Batch) {
 // step folds and calls the next events in hand. Those with side effects go one by one, so that they can be committed as
 // soon as they are done.
 func (s *session) step(ctx context.Context) error {
+	if s.singles > 0 {
+		return s.single(ctx)
+	}
 	n := min(s.todo(), s.cfg.batchSize-s.applied)
 	effect := false
 	for i := 0; i < n && !effect; i++ {
@@ -195,7 +227,10 @@ func (s *session) step(ctx context.Context) error {
 			n, effect = i+1, true
 		}
 	}
-	err := s.fold(ctx, s.hand.events[s.applied:s.applied+n])
+	err := s.queue(&s.hand, s.applied, n)
+	if err == nil {
+		err = s.fold(ctx, s.hand.events[s.applied:s.applied+n])
+	}
 	if err == nil && effect {
 		if err = s.effect(ctx, &s.hand.events[s.applied+n-1]); err != nil {
 			err = &EventError{Index: n - 1, Class: classifyHandler(s.store, err), Err: err}
@@ -216,10 +251,8 @@ func (s *session) trouble(ctx context.Context, err error, n int) error {
 		return err
 	}
 	before := s.applied // a flight that fails resets it
-	if s.flight != nil {
-		if err := s.arrived(ctx, <-s.flight.done); err != nil {
-			return err
-		}
+	if err := s.land(ctx); err != nil {
+		return err
 	}
 	s.rollback()
 	bad := s.hand.cut(s.p.source, before+n)
@@ -227,7 +260,7 @@ func (s *session) trouble(ctx context.Context, err error, n int) error {
 	if event := (*EventError)(nil); errors.As(err, &event) {
 		err = &EventError{Index: event.Index + before, Class: event.Class, Err: event.Err}
 	}
-	return s.carefully(ctx, &bad, len(bad.events), err)
+	return s.mend(ctx, bad, len(bad.events), err)
 }
 
 // patience is how long what is in hand may wait for more.
@@ -239,6 +272,14 @@ func (s *session) patience() time.Duration {
 		return 0
 	}
 	return lazyCommit
+}
+
+// rest is how long there is nothing to do with what is in hand.
+func (s *session) rest() time.Duration {
+	if s.unproven() {
+		return time.Until(s.probeAt)
+	}
+	return s.patience() - time.Since(s.since)
 }
 
 // wanted reports whether any event that was applied was wanted by a part.
@@ -256,6 +297,8 @@ func (s *session) due() bool {
 	switch {
 	case s.hand.empty(), s.applied == 0 && len(s.hand.events) > 0:
 		return false
+	case s.unproven():
+		return s.target != nil && s.todo() == 0 && (s.live || s.covers(s.hand.to)) && s.soft.Err() == nil
 	case s.applied >= s.cfg.batchSize, s.soft.Err() != nil, s.target != nil && s.covers(s.hand.to):
 		return true
 	}
@@ -270,13 +313,20 @@ func (s *session) launch(ctx context.Context) {
 	s.flights.Go(func() { f.done <- s.commit(ctx, f) }) // ends with the transaction
 }
 
+// land waits for the flight, if there is one.
+func (s *session) land(ctx context.Context) error {
+	if s.flight == nil {
+		return nil
+	}
+	return s.arrived(ctx, <-s.flight.done)
+}
+
 // arrived deals with the outcome of the flight.
 func (s *session) arrived(ctx context.Context, err error) error {
 	f := s.flight
 	s.flight = nil
 	if err == nil {
-		s.landed(f, 0)
-		s.showHand()
+		s.landed(f)
 		s.show()
 		return nil
 	}
@@ -286,17 +336,7 @@ func (s *session) arrived(ctx context.Context, err error) error {
 	}
 	s.rollback()
 	s.applied = 0
-	return s.carefully(ctx, &f.chunk, len(f.events), err)
-}
-
-// showHand publishes the age of what is in hand. While catching up, something always is, here or on its way.
-func (s *session) showHand() {
-	switch {
-	case len(s.hand.events) > 0:
-		s.board.hand(s.hand.events[0].Created)
-	case s.live:
-		s.board.hand(time.Time{})
-	}
+	return s.mend(ctx, f.chunk, len(f.events), err)
 }
 
 // covers reports whether p is at or behind the target.
@@ -311,8 +351,18 @@ func (s *session) reached() bool {
 	return s.target != nil && (s.covers(s.position) || s.live && s.hand.empty())
 }
 
-// show publishes the state that follows from how far the source was read.
+// show publishes the state that follows from how far the source was read, and the age of what is in hand: while catching
+// up something always is, here or on its way.
 func (s *session) show() {
+	switch {
+	case len(s.hand.events) > 0:
+		s.board.hand(s.hand.events[0].Created)
+	case s.live:
+		s.board.hand(time.Time{})
+	}
+	if s.hand.doubtful() > 0 {
+		return // it tells more that they are tried again
+	}
 	s.caughtUp = s.live && (s.caughtUp || s.flight == nil && len(s.hand.events) == 0)
 	if s.caughtUp {
 		s.state(StateLive, "")

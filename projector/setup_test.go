@@ -60,7 +60,7 @@ func (s *faultyStore) Acquire(ctx context.Context, c checkpoint.Claim) (l checkp
 	if err != nil {
 		return nil, err
 	}
-	return &faultyLease{l, s}, nil
+	return &faultyLease{l.(checkpoint.ParkingLease), s}, nil
 }
 
 func (s *faultyStore) EnsureTables(ctx context.Context, t ...*checkpoint.Table) error {
@@ -68,30 +68,34 @@ func (s *faultyStore) EnsureTables(ctx context.Context, t ...*checkpoint.Table) 
 }
 
 type faultyLease struct {
-	checkpoint.Lease
+	checkpoint.ParkingLease
 	s *faultyStore
 }
 
 func (l *faultyLease) Commit(ctx context.Context, c checkpoint.Change) error {
-	return l.s.do("commit", func() error { return l.Lease.Commit(ctx, c) })
+	return l.s.do("commit", func() error { return l.ParkingLease.Commit(ctx, c) })
+}
+
+func (l *faultyLease) Mark(ctx context.Context, m checkpoint.Marker) error {
+	return l.s.do("mark", func() error { return l.ParkingLease.Mark(ctx, m) })
 }
 
 func (l *faultyLease) Renew(ctx context.Context) error {
-	return l.s.do("renew", func() error { return l.Lease.Renew(ctx) })
+	return l.s.do("renew", func() error { return l.ParkingLease.Renew(ctx) })
 }
 
 func (l *faultyLease) Release(ctx context.Context) error {
-	return l.s.do("release", func() error { return l.Lease.Release(ctx) })
+	return l.s.do("release", func() error { return l.ParkingLease.Release(ctx) })
 }
 
 func (l *faultyLease) Load(ctx context.Context, t *checkpoint.Table, k [][]any) (rows [][]any, err error) {
-	err = l.s.do("load", func() error { rows, err = l.Lease.Load(ctx, t, k); return err })
+	err = l.s.do("load", func() error { rows, err = l.ParkingLease.Load(ctx, t, k); return err })
 	return rows, err
 }
 
 // Begin gives the handlers a *notes to write through, whose lines count only if the transaction commits.
 func (l *faultyLease) Begin(ctx context.Context) (checkpoint.Tx, error) {
-	tx, err := l.Lease.Begin(ctx)
+	tx, err := l.ParkingLease.Begin(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -137,6 +141,8 @@ func newTally(name string) *tally {
 		},
 	}}
 }
+
+func (f *tally) OrderingKey(e *source.Event) (string, error) { return e.Stream, nil }
 
 func (f *tally) Tables() []*checkpoint.Table   { return []*checkpoint.Table{f.table} }
 func (f *tally) Handles(eventType string) bool { return eventType == "pony.jumped" }
@@ -305,3 +311,12 @@ func asStopped(t *testing.T, err error) *projector.StoppedError {
 	}
 	return stopped
 }
+
+// then is the default policy with another end.
+func then(a projector.Action) projector.Tuning {
+	p := projector.DefaultRetryPolicy()
+	p.Then = a
+	return projector.WithRetry(p)
+}
+
+func thenStop() projector.Tuning { return then(projector.ActionStop) }

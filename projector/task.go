@@ -121,7 +121,7 @@ func (t *task) attempt(stop, hard context.Context) (progress bool, err error) {
 	defer soften()
 	defer context.AfterFunc(stop, soften)()
 	k := keep(ctx, lease, t.opts.ttl, t.log, lost)
-	s := &session{task: t, lease: lease, soft: soft, keeper: k, log: t.log.With(keyEpoch, lease.Epoch())}
+	s := newSession(t, lease, soft, k)
 	err = s.run(ctx)
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
@@ -168,6 +168,7 @@ func (t *task) stored(ctx context.Context) (*checkpoint.Status, error) {
 func (t *task) acquire(stop context.Context) (checkpoint.Lease, error) {
 	claim := checkpoint.Claim{
 		Name: t.p.name, Owner: t.opts.owner, TTL: t.opts.ttl, Fingerprint: t.p.Fingerprint(), Start: t.cfg.start,
+		Instance: t.opts.instance,
 	}
 	for {
 		lease, err := t.store.Acquire(stop, claim)
@@ -252,8 +253,9 @@ func (t *task) settleDoubt(lease checkpoint.Lease) {
 	}
 	t.log.Info("the commit with the unknown outcome was applied", keyPosition, f.to.String())
 	t.board.committed(Commit{
-		Position: f.to, Handled: int(f.change.Handled), Ignored: int(f.change.Ignored), Took: time.Since(f.began),
-	}, 0)
+		Position: f.to, Handled: int(f.change.Handled), Ignored: int(f.change.Ignored), Skipped: int(f.change.Skipped),
+		Parked: len(f.diverted), Took: time.Since(f.began),
+	})
 }
 
 // watchHead publishes where the source ends, until ctx ends.

@@ -140,8 +140,12 @@ func (s *Store) Acquire(ctx context.Context, claim checkpoint.Claim) (checkpoint
 			Name: claim.Name, Stored: p.Fingerprint, Wants: claim.Fingerprint, Position: p.Position,
 		}
 	}
-	if p.Owner != "" && p.instance != claim.Instance {
-		p.deaths++ // its lease has run out
+	died := p.Owner != "" && p.instance != claim.Instance // its lease has run out
+	marker := p.marker
+	if p.marker = (checkpoint.Marker{}); died {
+		p.deaths++
+	} else {
+		marker = checkpoint.Marker{}
 	}
 	p.Epoch++
 	p.instance = claim.Instance
@@ -155,7 +159,7 @@ func (s *Store) Acquire(ctx context.Context, claim checkpoint.Claim) (checkpoint
 	s.projections[claim.Name] = p
 	return &lease{
 		store: s, name: claim.Name, epoch: p.Epoch, ttl: claim.TTL, position: p.Position, last: p.LastEvent,
-		deaths: p.deaths, marker: p.marker,
+		deaths: p.deaths, marker: marker,
 	}, nil
 }
 

@@ -1,0 +1,98 @@
+package projector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/projector/source"
+)
+
+// DefaultMaxDeaths is how often a process must die at the same event, unless [WithMaxDeaths] says otherwise.
+const DefaultMaxDeaths = 3
+
+const (
+	// suspiciousDeaths is how many owners in a row must have died, without a commit between, before events are handled
+	// one by one. The first may well have been killed.
+	suspiciousDeaths = 2
+	// maxCrashParked is how many events are parked because the process dies at them. After that it is probably not the
+	// events.
+	maxCrashParked = 2
+	// classCrash is the class of an event at which the process dies.
+	classCrash = "crash"
+)
+
+var errDeaths = errors.New("the process dies while it handles this event")
+
+// suspectDeath prepares for an event that kills the process: what the dead owners had in hand is handled one by one, each
+// event marked before.
+func (s *session) suspectDeath() {
+	if s.parking == nil {
+		return
+	}
+	s.marker = s.parking.Marker()
+	s.killer = s.marker.Event
+	if s.parking.Deaths() < suspiciousDeaths && s.marker.Event == uuid.Nil {
+		return
+	}
+	s.singles = 2 * s.cfg.batchSize // one batch in flight, one in hand
+	s.log.Warn("the last owners died without a commit; going on event by event", keyDeaths, s.parking.Deaths())
+}
+
+// single handles the next event in hand on its own.
+func (s *session) single(ctx context.Context) error {
+	if s.flight != nil {
+		return s.arrived(ctx, <-s.flight.done)
+	}
+	s.singles--
+	s.rollback()
+	left := s.hand.cut(s.p.source, s.applied+1)
+	e := &left.events[s.applied]
+	s.applied = 0
+	deaths := 0
+	if s.p.handles(e.Type) {
+		if s.marker.Event != uuid.Nil && s.marker.Event == e.RecordID() {
+			deaths = s.marker.Deaths + 1
+		}
+		s.marker = checkpoint.Marker{}
+	}
+	err := s.mark(ctx, e, deaths)
+	if errors.Is(err, errDeaths) {
+		err = &EventError{Index: len(left.events) - 1, Class: ClassHandler, Err: err}
+	} else if err != nil {
+		return err
+	}
+	return s.mend(ctx, left, len(left.events), err)
+}
+
+// mark notes which event is next, unless it has killed too many processes.
+func (s *session) mark(ctx context.Context, e *source.Event, deaths int) error {
+	if !s.p.handles(e.Type) {
+		return nil
+	}
+	if deaths >= s.cfg.maxDeaths {
+		return fmt.Errorf("%w: %d times", errDeaths, deaths)
+	}
+	if err := s.parking.Mark(ctx, checkpoint.Marker{Event: e.RecordID(), Deaths: deaths}); err != nil {
+		return fmt.Errorf("mark the next event: %w", err)
+	}
+	return nil
+}
+
+// crashParked reports whether so many events are parked for crashes that something else must be wrong.
+func (s *session) crashParked() (bool, error) {
+	rows, err := s.parking.Parked(s.soft, nil, 0, 0)
+	if err != nil {
+		return false, fmt.Errorf("list parked events: %w", err)
+	}
+	n := 0
+	for i := range rows {
+		if rows[i].Class == classCrash {
+			n++
+		}
+	}
+	return n >= maxCrashParked, nil
+}

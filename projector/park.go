@@ -1,0 +1,211 @@
+package projector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/projector/source"
+)
+
+// DefaultMaxParked is how many events of a projection are parked at most, unless [WithMaxParked] says otherwise.
+const DefaultMaxParked = 10_000
+
+const (
+	// breakerKeys is how many different ordering keys must fail in a row to be taken for an outage.
+	breakerKeys = 3
+	// breakerMaxKeys is how many of them are tried in a row before it is taken for granted.
+	breakerMaxKeys = 32
+)
+
+var (
+	errNotParkable = errors.New("cannot be parked")
+	errParkedCap   = errors.New("too many events are parked")
+)
+
+// orderingKey returns the key of an event: what [OrderBy] says, else the row of the only table, else the stream.
+func (s *session) orderingKey(e *source.Event) (string, error) {
+	switch {
+	case s.cfg.orderBy != nil:
+		return s.cfg.orderBy(e), nil
+	case len(s.p.folders) == 0:
+		return e.Stream, nil
+	case len(s.p.folders) > 1, len(s.p.handlers) > 0:
+		return "", errors.New("the projection has several parts and no OrderBy")
+	}
+	keyer, ok := s.p.folders[0].(Keyer)
+	if !ok {
+		return "", errors.New("the projection has no OrderBy")
+	}
+	return keyer.OrderingKey(e)
+}
+
+// park puts the last event of a chunk aside. As long as nothing shows that other events can be handled, this is not
+// committed: an outage must not fill the parked events.
+func (s *session) park(ctx context.Context, one *chunk, f failure) error {
+	if s.parking == nil {
+		return fmt.Errorf("%w: the store does not keep parked events", errNotParkable)
+	}
+	index := len(one.events) - 1
+	e := &one.events[index]
+	key, err := s.orderingKey(e)
+	if err != nil {
+		return fmt.Errorf("%w: its ordering key is not known: %w", errNotParkable, err)
+	}
+	class := f.class.String()
+	if errors.Is(f.err, errDeaths) {
+		if full, err := s.crashParked(); err != nil {
+			return err
+		} else if full {
+			return &StoppedError{Projection: s.p.name, Event: e, Class: f.class, Attempts: f.attempts, Err: f.err}
+		}
+		class, f.doubtful = classCrash, false
+	}
+	if err := s.checkCap(one); err != nil {
+		return &StoppedError{Projection: s.p.name, Event: e, Class: f.class, Attempts: f.attempts, Err: fmt.Errorf("%w: %w", err, f.err)}
+	}
+	s.log.Error("event parked", keyEventType, e.Type, keyStream, e.Stream, keyNumber, e.Number,
+		keyOrderingKey, key, keyReason, class, keyErr, f.err)
+	one.divert(diverted{
+		index: index, key: key, class: class, err: f.err, attempts: f.attempts, tried: time.Now(), doubtful: f.doubtful,
+	})
+	if n := one.doubtful(); n > 0 {
+		return s.breaker(one, n)
+	}
+	if err := s.apply(ctx, one); err != nil {
+		return err
+	}
+	*one = chunk{from: one.to, to: one.to}
+	s.show()
+	return nil
+}
+
+func (s *session) checkCap(c *chunk) error {
+	n := int64(len(c.diverted)) + s.countParked()
+	if n >= int64(s.cfg.maxParked) {
+		return fmt.Errorf("%w: %d", errParkedCap, n)
+	}
+	return nil
+}
+
+// breaker pauses when several different keys have failed in a row. Then all of them are tried once more, and one key more
+// each time, until one succeeds: that parks the others.
+func (s *session) breaker(c *chunk, keys int) error {
+	if keys < min(breakerKeys+s.opened, breakerMaxKeys) {
+		return nil
+	}
+	s.opened++
+	delay := s.probes.NextBackOff()
+	reason := s.outage(c, keys, delay)
+	s.log.Error("too many failures in a row", keyDelay, delay, keyReason, reason)
+	s.state(StatePaused, reason)
+	if !sleep(s.soft, delay) {
+		return errStopping
+	}
+	s.probing = true
+	c.restore()
+	return nil
+}
+
+// queue diverts those of n events that belong to keys which are parked already: they wait behind the others. The index of
+// an *EventError counts from the first of the n.
+func (s *session) queue(c *chunk, from, n int) error {
+	if len(s.parked) == 0 && len(c.diverted) == 0 {
+		return nil
+	}
+	waiting, seen := map[string]bool{}, 0
+	for i := from; i < from+n; i++ {
+		for ; seen < len(c.diverted) && c.diverted[seen].index < i; seen++ {
+			waiting[c.diverted[seen].key] = true
+		}
+		e := &c.events[i]
+		if !s.p.handles(e.Type) {
+			continue
+		}
+		key, err := s.orderingKey(e)
+		if err != nil {
+			return &EventError{
+				Index: i - from, Class: ClassConfiguration,
+				Err: fmt.Errorf("its ordering key is not known, and other events are parked: %w", err),
+			}
+		}
+		if s.parked[key] == 0 && !waiting[key] {
+			continue
+		}
+		if err := s.checkCap(c); err != nil {
+			return &EventError{Index: i - from, Class: ClassConfiguration, Err: err}
+		}
+		c.divert(diverted{index: i, key: key})
+	}
+	return nil
+}
+
+// loadParked learns what is parked.
+func (s *session) loadParked() error {
+	lease, ok := s.lease.(checkpoint.ParkingLease)
+	if !ok {
+		return nil
+	}
+	keys, err := lease.ParkedKeys(s.soft)
+	if err != nil {
+		return fmt.Errorf("load the keys of parked events: %w", err)
+	}
+	s.parking, s.parked = lease, keys
+	s.showParked()
+	return nil
+}
+
+func (s *session) showParked() { s.board.parked(s.countParked(), len(s.parked)) }
+
+func (s *session) countParked() int64 {
+	var n int64
+	for _, of := range s.parked {
+		n += of
+	}
+	return n
+}
+
+// unproven reports whether all that was applied are events that perhaps need not be parked.
+func (s *session) unproven() bool {
+	return s.hand.doubtful() > 0 && !s.proves(s.hand.events[:s.applied])
+}
+
+// mend is carefully, and takes what that leaves into the hand again.
+func (s *session) mend(ctx context.Context, left chunk, tried int, err error) error {
+	if err := s.carefully(ctx, &left, tried, err); err != nil {
+		return err
+	}
+	if len(left.events) == 0 {
+		s.show()
+		return nil
+	}
+	s.applied = len(left.events)
+	s.hand.glue(left)
+	s.hand.called = max(s.hand.called, s.applied)
+	delay := s.probes.NextBackOff()
+	s.probeAt = time.Now().Add(delay)
+	if s.opened > 0 {
+		s.state(StatePaused, s.outage(&left, left.doubtful(), delay))
+	} else {
+		s.state(StateRetrying, fmt.Sprintf("%s; no other event has shown yet that it is not an outage, next attempt in %v at the latest",
+			left.lastFailure(), delay.Round(time.Millisecond)))
+	}
+	return nil
+}
+
+// outage says why the breaker is open.
+func (s *session) outage(c *chunk, keys int, delay time.Duration) string {
+	return fmt.Sprintf("%d different keys failed in a row, so it may not be the events; next attempt in %v: %s",
+		keys, delay.Round(time.Millisecond), c.lastFailure())
+}
+
+// probe tries the events again that were held back.
+func (s *session) probe(ctx context.Context) error {
+	s.rollback()
+	s.probing, s.applied = true, 0
+	all := s.hand.cut(s.p.source, len(s.hand.events))
+	all.restore()
+	return s.mend(ctx, all, 0, nil)
+}
