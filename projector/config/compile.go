@@ -8,7 +8,6 @@ import (
 
 	"github.com/photonpump/projector/checkpoint"
 	"github.com/photonpump/projector/projector/readmodel"
-	"github.com/photonpump/projector/projector/source"
 )
 
 // compile makes the projections of a document that was read, and notes what does not fit together.
@@ -18,14 +17,26 @@ func (w *walker) compile(d *document) {
 		raw := &d.projections[i]
 		path := join("projections", raw.Name)
 		p := &Projection{Name: raw.Name, Source: raw.Value.source, settings: raw.Value.settings()}
-		var models []*readmodel.Model
-		decoders := &decoders{byType: map[string]*readmodel.Decoder[env]{}}
+		var compilers []*tableCompiler
+		decoders := newDecoders()
 		for _, t := range w.tables(raw, path) {
 			if other, taken := tables[t.name]; taken {
 				w.fail(t.node, t.path, "table %q is already written by projection %q", t.name, other)
 			}
 			tables[t.name] = raw.Name
-			if m := w.compileTable(t, decoders); m != nil {
+			def := w.define(t)
+			compilers = append(compilers, &tableCompiler{
+				walker: w, placedTable: t, def: def, decoders: decoders, events: d.events, counters: make([]bool, len(def.Columns)),
+			})
+		}
+		var defs []*checkpoint.Table
+		for _, c := range compilers {
+			defs = append(defs, c.def)
+		}
+		var models []*readmodel.Model
+		for _, c := range compilers {
+			c.others = defs
+			if m := c.compileTable(); m != nil {
 				models = append(models, m)
 			}
 		}
@@ -86,14 +97,12 @@ func (w *walker) tables(raw *named[rawProjection], path string) []placedTable {
 }
 
 // compileTable makes the model of a table; nil after it has noted a mistake.
-func (w *walker) compileTable(t placedTable, d *decoders) *readmodel.Model {
-	def := w.define(t)
-	c := &tableCompiler{walker: w, def: def, placedTable: t, decoders: d, counters: make([]bool, len(def.Columns))}
-	for _, column := range def.Columns {
+func (c *tableCompiler) compileTable() *readmodel.Model {
+	for _, column := range c.def.Columns {
 		c.names = append(c.names, column.Name)
 	}
 	// The order of rules for one event is that of their types, so that it does not depend on the order in the file.
-	on := slices.Clone(t.on)
+	on := slices.Clone(c.on)
 	slices.SortStableFunc(on, func(a, b named[[]rawRule]) int { return strings.Compare(a.Name, b.Name) })
 	var rules []readmodel.DynamicRule[env]
 	for _, o := range on {
@@ -104,12 +113,12 @@ func (w *walker) compileTable(t placedTable, d *decoders) *readmodel.Model {
 		}
 	}
 	defaults := c.defaults()
-	if len(w.mistakes) > 0 {
+	if len(c.mistakes) > 0 {
 		return nil
 	}
-	m, err := readmodel.Dynamic(readmodel.DynamicTable[env]{Table: def, Defaults: defaults, Rules: rules})
+	m, err := readmodel.Dynamic(readmodel.DynamicTable[env]{Table: c.def, Defaults: defaults, Rules: rules})
 	if err != nil {
-		w.fail(t.node, t.path, "%v", err)
+		c.fail(c.node, c.path, "%v", err)
 		return nil
 	}
 	return m
@@ -149,16 +158,6 @@ func (w *walker) define(t placedTable) *checkpoint.Table {
 		def.Indexes = append(def.Indexes, index)
 	}
 	return def
-}
-
-// tableCompiler compiles the rules of one table.
-type tableCompiler struct {
-	*walker
-	placedTable
-	def      *checkpoint.Table
-	names    []string // of columns
-	decoders *decoders
-	counters []bool // columns that a rule increments
 }
 
 // defaults returns what a new row holds.
@@ -234,26 +233,4 @@ func plain(n *yaml.Node) (any, error) {
 		return v, err
 	}
 	return n.Value, nil
-}
-
-// decoders makes one decoder for each event type of a projection, so that all its tables share it.
-type decoders struct {
-	byType map[string]*readmodel.Decoder[env]
-	uses   map[string]*uses
-}
-
-// uses says what of an event the rules of its type look at.
-type uses struct{ body, metadata bool }
-
-func (d *decoders) of(eventType string) (*readmodel.Decoder[env], *uses) {
-	if dec := d.byType[eventType]; dec != nil {
-		return dec, d.uses[eventType]
-	}
-	u := &uses{}
-	dec := &readmodel.Decoder[env]{Decode: func(e *source.Event, into *env) error { return u.decode(e, into) }}
-	if d.uses == nil {
-		d.uses = map[string]*uses{}
-	}
-	d.byType[eventType], d.uses[eventType] = dec, u
-	return dec, u
 }

@@ -149,6 +149,9 @@ func (w *walker) parse(data []byte) *yaml.Node {
 	problem := strings.TrimPrefix(err.Error(), m[0])
 	if expected.MatchString(problem) {
 		line++ // these count lines from 0
+		if strings.Contains(problem, "',' or") {
+			problem += "; inside {…} or […], an expression with ?, comma or colon needs quotes"
+		}
 	}
 	w.failAt(max(line, 1), 1, "", "not valid YAML: %s", problem)
 	return nil
@@ -158,6 +161,7 @@ func (w *walker) parse(data []byte) *yaml.Node {
 type document struct {
 	*Config
 	projections []named[rawProjection]
+	events      declaredEvents
 }
 
 func spec() *object[document] {
@@ -171,6 +175,9 @@ func spec() *object[document] {
 				"Where positions and tables are kept."),
 			of("admin", adminSpec(), func(d *document) *Admin { return &d.Admin },
 				"A page, metrics and health over HTTP."),
+			of("events", mappingOf[rawEvent]{item: eventSpec(), what: "event types"},
+				func(d *document) *[]named[rawEvent] { return (*[]named[rawEvent])(&d.events) },
+				"What events hold, by type, so that expressions are checked when the file is loaded."),
 			of("projections", mappingOf[rawProjection]{item: projectionSpec(), what: "names of projections"},
 				func(d *document) *[]named[rawProjection] { return &d.projections },
 				"What is kept up to date from which events, by name."),

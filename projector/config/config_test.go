@@ -73,7 +73,7 @@ func TestBad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(files) < 30 {
+	if len(files) < 60 {
 		t.Fatalf("found %d files", len(files))
 	}
 	for _, file := range files {

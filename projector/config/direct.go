@@ -11,25 +11,37 @@ import (
 
 // direct returns an evaluation without the machine for what most expressions are, a path or a constant; nil if it is
 // neither. It means the same as the machine.
-func direct(n ast.Node) (eval func(e *env) (any, error), isConstant bool) {
+func direct(n ast.Node, s scope) func(e *env) (any, error) {
 	if v, ok := constant(n); ok {
-		return func(*env) (any, error) { return v, nil }, true
+		return func(*env) (any, error) { return v, nil }
 	}
 	root, steps, ok := path(n)
 	if !ok {
-		return nil, false
+		return nil
 	}
-	switch {
-	case root == "body":
-		return func(e *env) (any, error) { return follow(e.body, steps) }, false
-	case root == "metadata":
-		return func(e *env) (any, error) { return follow(e.metadata, steps) }, false
-	case root == "event" && len(steps) == 1:
-		if get, ok := eventField(steps[0].name); ok {
-			return func(e *env) (any, error) { return get(e.event), nil }, false
+	switch root {
+	case "body":
+		return func(e *env) (any, error) { return follow(e.body, steps) }
+	case "metadata":
+		return func(e *env) (any, error) { return follow(e.metadata, steps) }
+	case "item":
+		return func(e *env) (any, error) { return follow(e.item, steps) }
+	case "exists":
+		if len(steps) == 0 {
+			return func(e *env) (any, error) { return e.row.Exists, nil }
+		}
+	case "event":
+		if len(steps) == 1 {
+			get := eventField(steps[0].name)
+			return func(e *env) (any, error) { return get(e.event), nil }
+		}
+	case "row":
+		if len(steps) == 1 {
+			i := s.table.Column(steps[0].name)
+			return func(e *env) (any, error) { return rowValue(e.row.Column(i)), nil }
 		}
 	}
-	return nil, false
+	return nil
 }
 
 func constant(n ast.Node) (any, bool) {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/photonpump/projector/checkpoint"
 	"github.com/photonpump/projector/projector/readmodel"
 	"github.com/photonpump/projector/projector/source"
 )
@@ -21,9 +22,52 @@ type env struct {
 	body     any
 	metadata any
 
-	row   *readmodel.Values // of the rule that is being applied; nil while keys are made
-	table []string          // names of the row's columns
-	vars  map[string]any    // made when first needed
+	item    any               // of `each`
+	row     *readmodel.Values // of the rule that is being applied; nil while keys are made
+	table   *checkpoint.Table // of row
+	lookups []lookedUp
+	vars    map[string]any // for the machine; made when first needed
+	current bool           // vars has the row and the lookups of now
+}
+
+// apply makes the env see a row, and the element of a list that it belongs to.
+func (e *env) apply(row *readmodel.Values, table *checkpoint.Table, lookups []lookedUp, item any) {
+	e.row, e.table, e.lookups, e.item, e.current = row, table, lookups, item, false
+}
+
+// variables returns what a program may refer to.
+func (e *env) variables(p *program) map[string]any {
+	if e.vars == nil {
+		e.vars = map[string]any{"body": e.body, "metadata": e.metadata}
+	}
+	if p.uses("event") && e.vars["event"] == nil {
+		e.vars["event"] = viewOf(e.event)
+	}
+	if p.uses("item") {
+		e.vars["item"] = e.item
+	}
+	if e.row != nil && !e.current {
+		e.vars["exists"] = e.row.Exists
+		if p.uses("row") || len(e.lookups) > 0 {
+			e.vars["row"] = rowOf(e.table, e.row.Column)
+			for i, l := range e.lookups {
+				e.vars[l.name] = nil
+				if columns := e.row.Looked(i); columns != nil {
+					e.vars[l.name] = rowOf(l.table, func(i int) any { return columns[i] })
+				}
+			}
+			e.current = true
+		}
+	}
+	return e.vars
+}
+
+func rowOf(t *checkpoint.Table, column func(i int) any) map[string]any {
+	row := make(map[string]any, len(t.Columns))
+	for i, c := range t.Columns {
+		row[c.Name] = rowValue(column(i))
+	}
+	return row
 }
 
 // eventView is `event` in expressions.
@@ -41,25 +85,23 @@ func eventFields() []string {
 	return []string{"id", "type", "stream", "category", "number", "created", "position"}
 }
 
-// eventField returns one field of `event`; ok is false for an unknown one.
-func eventField(name string) (get func(e *source.Event) any, ok bool) {
+// eventField returns one field of `event`, which must be among eventFields.
+func eventField(name string) func(e *source.Event) any {
 	switch name {
 	case "id":
-		return func(e *source.Event) any { return e.ID.String() }, true
+		return func(e *source.Event) any { return e.ID.String() }
 	case "type":
-		return func(e *source.Event) any { return e.Type }, true
+		return func(e *source.Event) any { return e.Type }
 	case "stream":
-		return func(e *source.Event) any { return e.Stream }, true
+		return func(e *source.Event) any { return e.Stream }
 	case "category":
-		return func(e *source.Event) any { return category(e.Stream) }, true
+		return func(e *source.Event) any { return category(e.Stream) }
 	case "number":
-		return func(e *source.Event) any { return e.Number }, true
+		return func(e *source.Event) any { return e.Number }
 	case "created":
-		return func(e *source.Event) any { return e.Created }, true
-	case "position":
-		return func(e *source.Event) any { return e.Position.String() }, true
+		return func(e *source.Event) any { return e.Created }
 	}
-	return nil, false
+	return func(e *source.Event) any { return e.Position.String() }
 }
 
 // category is what stands before the first dash of a stream's name, as the event store's own categories have it.
@@ -76,21 +118,6 @@ func viewOf(e *source.Event) *eventView {
 		ID: e.ID.String(), Type: e.Type, Stream: e.Stream, Category: category(e.Stream),
 		Number: e.Number, Created: e.Created, Position: e.Position.String(),
 	}
-}
-
-// names returns what an expression may refer to.
-func (e *env) names() map[string]any {
-	if e.vars == nil {
-		e.vars = map[string]any{"body": e.body, "metadata": e.metadata, "event": viewOf(e.event)}
-	}
-	if e.row != nil {
-		row := make(map[string]any, len(e.table))
-		for i, name := range e.table {
-			row[name] = rowValue(e.row.Column(i))
-		}
-		e.vars["row"], e.vars["exists"] = row, e.row.Exists
-	}
-	return e.vars
 }
 
 // rowValue is a column's value as expressions see it.

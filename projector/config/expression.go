@@ -2,18 +2,16 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
-	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
-	"github.com/expr-lang/expr/types"
 	"github.com/expr-lang/expr/vm"
 	"gopkg.in/yaml.v3"
-
-	"github.com/photonpump/projector/checkpoint"
 )
 
 // expression is an expression as it stands in the file.
@@ -46,71 +44,84 @@ type program struct {
 	typ    reflect.Type // of the result; nil = known only at run time
 	eval   func(e *env) (any, error)
 
-	usesBody, usesMetadata bool
-	constant               bool
+	constant bool
+	body     []step // path in the body, if it is one
+	names    map[string]bool
 }
 
-// scope is what an expression may refer to.
-type scope struct {
-	table *checkpoint.Table // for row; nil = there is no row yet
-}
+// uses reports whether the program refers to a name.
+func (p *program) uses(name string) bool { return p.names[name] }
 
-func (s scope) types() types.Map {
-	m := types.Map{"body": types.Any, "metadata": types.Any, "event": types.TypeOf(&eventView{})}
-	if s.table != nil {
-		row := types.Map{}
-		for _, c := range s.table.Columns {
-			row[c.Name] = columnType(c)
-		}
-		m["row"], m["exists"] = row, types.Bool
-	}
-	return m
-}
-
-// columnType is how expressions see a column.
-func columnType(c checkpoint.Column) types.Type {
-	if c.Type.List {
-		return types.Any
-	}
-	switch c.Type.Base {
-	case checkpoint.Text, checkpoint.UUID, checkpoint.Decimal:
-		return types.String
-	case checkpoint.Int:
-		return types.Int64
-	case checkpoint.Float:
-		return types.Float64
-	case checkpoint.Bool:
-		return types.Bool
-	}
-	return types.Any
-}
-
-// compile checks an expression and makes a program of it. It returns nil after it has noted a mistake.
+// compileExpression checks an expression and makes a program of it. It returns nil after it has noted a mistake.
 func (w *walker) compileExpression(e expression, s scope) *program {
 	if e.node == nil {
 		return nil // its mistake is noted already
 	}
-	compiled, err := expr.Compile(e.text, expr.Env(s.types()), expr.DisableBuiltin("now"))
+	withoutNow := expr.DisableBuiltin("now")
+	checked, err := expr.Compile(e.text, expr.Env(s.checked()), withoutNow)
+	if err != nil {
+		w.failExpression(e, s, err)
+		return nil
+	}
+	compiled, err := expr.Compile(e.text, expr.Env(s.running()), withoutNow)
 	if err != nil {
 		w.failExpression(e, s, err)
 		return nil
 	}
 	root := compiled.Node()
-	p := &program{source: root.String(), typ: root.Type()}
+	p := &program{source: root.String(), typ: checked.Node().Type(), names: map[string]bool{}}
 	if p.typ != nil && p.typ.Kind() == reflect.Interface {
 		p.typ = nil
 	}
 	ast.Find(root, func(n ast.Node) bool {
 		if id, ok := n.(*ast.IdentifierNode); ok {
-			p.usesBody = p.usesBody || id.Value == "body"
-			p.usesMetadata = p.usesMetadata || id.Value == "metadata"
+			p.names[id.Value] = true
 		}
 		return false
 	})
-	if p.eval, p.constant = direct(root); p.eval == nil {
-		p.eval = machine(compiled)
+	if _, p.constant = constant(root); !p.constant && len(p.names) == 0 {
+		p.constant = isLiteral(root)
+	}
+	if from, steps, ok := path(root); ok && from == "body" {
+		p.body = steps
+	}
+	if p.eval = direct(root, s); p.eval == nil {
+		p.eval = p.machine(compiled)
 	}
 	return p
+}
+
+// isLiteral reports whether a node is a list or object of constants.
+func isLiteral(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.ConstantNode:
+		return true
+	case *ast.ArrayNode:
+		return !slices.ContainsFunc(n.Nodes, func(n ast.Node) bool { return !isLiteral(n) })
+	}
+	_, ok := constant(n)
+	return ok
+}
+
+// machine runs an expression that is more than a path or a constant.
+func (p *program) machine(compiled *vm.Program) func(e *env) (any, error) {
+	return func(e *env) (any, error) {
+		v, err := vm.Run(compiled, e.variables(p))
+		var at *file.Error
+		if errors.As(err, &at) {
+			return nil, errors.New(at.Message)
+		}
+		return v, err
+	}
+}
+
+// value evaluates the program. Its error says what could not be evaluated.
+func (p *program) value(e *env) (any, error) {
+	v, err := p.eval(e)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.source, err)
+	}
+	return v, nil
 }
 
 // failExpression notes what is wrong, at its place within the expression.
@@ -120,8 +131,13 @@ func (w *walker) failExpression(e expression, s scope, err error) {
 		w.fail(e.node, e.path, "%v", err)
 		return
 	}
+	before := ""
+	if lines := strings.Split(e.text, "\n"); at.Line >= 1 && at.Line <= len(lines) {
+		runes := []rune(lines[at.Line-1])
+		before = string(runes[:min(at.Column, len(runes))])
+	}
 	line, column := w.within(e.node, at.Line, at.Column)
-	w.failAt(line, column, e.path, "%s%s", reworded(at.Message), s.hint(e.text, at.Message))
+	w.failAt(line, column, e.path, "%s", s.explain(e.text, before, at.Message))
 }
 
 // within returns the place in the file of a place in an expression.
@@ -140,74 +156,4 @@ func (w *walker) within(n *yaml.Node, line, column int) (int, int) {
 		return n.Line, n.Column + 1 + column
 	}
 	return n.Line, n.Column + column
-}
-
-var (
-	unknownName  = regexp.MustCompile(`^unknown name (\w+)$`)
-	unknownField = regexp.MustCompile(`^(?:type \S+ has no field|unknown field) (\w+)$`)
-	plainWord    = regexp.MustCompile(`^[\pL_][\pL\pN_ -]*$`)
-)
-
-// reworded says in the words of the file what the compiler says in those of Go.
-func reworded(message string) string {
-	if m := unknownField.FindStringSubmatch(message); m != nil {
-		if strings.HasPrefix(message, "type ") {
-			return "event has no " + m[1]
-		}
-		return "row has no column " + m[1]
-	}
-	message = strings.ReplaceAll(message, "interface {}", "any")
-	message = strings.ReplaceAll(message, "map[string]any", "object")
-	return message
-}
-
-// hint says what may have been meant.
-func (s scope) hint(text, message string) string {
-	if m := unknownName.FindStringSubmatch(message); m != nil {
-		names := []string{"body", "event", "metadata"}
-		if s.table != nil {
-			names = append(names, "row", "exists")
-		}
-		switch {
-		case m[1] == "row" || m[1] == "exists":
-			return "; there is no row here yet"
-		case m[1] == "now":
-			return "; an event must give the same row whenever it is handled: use event.created"
-		}
-		if near := didYouMean(m[1], names); strings.Contains(near, "did you mean") {
-			return near
-		}
-		if plainWord.MatchString(text) {
-			return `; for text write "'` + text + `'", for a field of the event body.` + m[1]
-		}
-		return "; want " + oneOf(names)
-	}
-	if m := unknownField.FindStringSubmatch(message); m != nil {
-		if strings.Contains(text, "event.") {
-			return didYouMean(m[1], eventFields())
-		}
-		if s.table != nil {
-			var columns []string
-			for _, c := range s.table.Columns {
-				columns = append(columns, c.Name)
-			}
-			return didYouMean(m[1], columns)
-		}
-	}
-	if strings.HasPrefix(message, "unexpected token EOF") {
-		return ": the expression ends too early"
-	}
-	return ""
-}
-
-// machine runs an expression that is more than a path or a constant.
-func machine(p *vm.Program) func(e *env) (any, error) {
-	return func(e *env) (any, error) {
-		v, err := vm.Run(p, e.names())
-		var at *file.Error
-		if errors.As(err, &at) {
-			return nil, errors.New(at.Message)
-		}
-		return v, err
-	}
 }

@@ -43,17 +43,23 @@ type decoder interface {
 // step applies a rule to the events of a batch, in two passes: first the keys of all events, so that the missing rows
 // can be loaded at once, then the changes in order.
 type step interface {
-	// keys calls yield for each row that the last event of the decoder changes. apply gets item back.
-	keys(yield keyFunc) error
-	// apply changes a row. slot is the index of the event in the decoder.
-	apply(slot, item int, to *row) error
+	// keys tells which rows the last event of the decoder changes.
+	keys(to wants) error
+	// apply changes a row. slot is the index of the event in the decoder; item is what change was given, and looked the
+	// columns of the rows that were asked for with look, as they were before the event, nil for those that do not exist.
+	apply(slot, item int, to *row, looked [][]any) error
 	// reset forgets all items.
 	reset()
 }
 
-// keyFunc takes a key in both forms. The bytes are valid during the call; values is called only where the row is not
-// known yet.
-type keyFunc func(bytes []byte, values func() []any, item int) error
+// wants gathers the rows that a batch needs. Keys are given in both forms: the bytes are valid during the call, values is
+// called only where the row is not known yet.
+type wants interface {
+	// change notes that the step changes a row. blind says that it does not look at the row before it replaces it.
+	change(bytes []byte, values func() []any, item int, blind bool) error
+	// look notes that the next change looks at a row of another table.
+	look(table string, bytes []byte, values func() []any) error
+}
 
 // state is the changing content of one row.
 type state interface {
@@ -69,6 +75,7 @@ type row struct {
 	bytes   string // of the key
 	state   state
 	broken  error // what was loaded cannot be used
+	unread  bool  // image is not known: the row was replaced without looking
 	image   []any // in the database; nil = not there
 	next    []any // being written
 	touched bool  // since the last writes

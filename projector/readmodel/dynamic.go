@@ -23,10 +23,21 @@ type DynamicRule[E any] struct {
 	Decoder     *Decoder[E]
 
 	// Keys yields the key of each row that the event changes, in the order of Table.Key. It must return the error of
-	// yield. The key is copied; apply gets item back.
+	// yield. The key is copied; Apply gets item back.
 	Keys func(in *E, yield func(key []any, item any) error) error
+	// Lookups are rows of other tables that Apply looks at.
+	Lookups []Lookup[E]
+	// Blind says that Apply replaces the row, whatever it was, so that it need not be loaded.
+	Blind bool
 	// Apply changes one row.
 	Apply func(row *Values, in *E, item any) error
+}
+
+// Lookup names a row of another table of the same model.
+type Lookup[E any] struct {
+	Table *checkpoint.Table
+	// Key returns the key in the order of Table.Key. If one of its values is nil, there is no such row.
+	Key func(in *E, item any) ([]any, error)
 }
 
 // Decoder turns events into what rules work with. Rules with the same decoder share what it makes of an event.
@@ -68,12 +79,27 @@ type Values struct {
 	key      []int
 	defaults []any
 	columns  []any
+	looked   [][]any
 	deleted  bool
 	kept     bool
 }
 
 // Column returns the value of a column, by its index.
 func (v *Values) Column(i int) any { return v.columns[i] }
+
+// Looked returns the columns of the row that a [Lookup] of the rule names, by its index, as they were before the event;
+// nil if there is no such row.
+func (v *Values) Looked(i int) []any { return v.looked[i] }
+
+// Replace makes the row as if it did not exist: only the key and defaults.
+func (v *Values) Replace() {
+	for i := range v.columns {
+		if !slices.Contains(v.key, i) {
+			v.columns[i] = v.defaults[i]
+		}
+	}
+	v.Exists = false
+}
 
 // Set changes a column, given by its index. The value is converted as by [Convert]; the error is a *[ValueError].
 func (v *Values) Set(i int, x any) error {
@@ -184,31 +210,59 @@ type dynamicStep[E any] struct {
 	values []any // of the key at hand
 	bytes  []byte
 	make   func() []any
-	to     keyFunc
+	to     wants
 	each   func(key []any, item any) error
 }
 
-func (s *dynamicStep[E]) keys(to keyFunc) error {
+func (s *dynamicStep[E]) keys(to wants) error {
 	s.to = to
 	return s.Keys(&s.in.events[len(s.in.events)-1], s.each)
 }
 
 func (s *dynamicStep[E]) yield(key []any, item any) error {
-	if len(key) != len(s.key) {
-		return fmt.Errorf("table %q: got a key of %d values, want %d", s.table.Name, len(key), len(s.key))
+	for i := range s.Lookups {
+		if err := s.look(&s.Lookups[i], item); err != nil {
+			return err
+		}
+	}
+	if err := s.convert(s.table, s.key, key); err != nil {
+		return err
+	}
+	s.items = append(s.items, item)
+	return s.to.change(s.bytes, s.make, len(s.items)-1, s.Blind)
+}
+
+// look asks for the row of a lookup.
+func (s *dynamicStep[E]) look(l *Lookup[E], item any) error {
+	key, err := l.Key(&s.in.events[len(s.in.events)-1], item)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(key, nil) {
+		return s.to.look(l.Table.Name, nil, nil)
+	}
+	if err := s.convert(l.Table, l.Table.KeyIndexes(), key); err != nil {
+		return err
+	}
+	return s.to.look(l.Table.Name, s.bytes, s.make)
+}
+
+// convert makes both forms of a key.
+func (s *dynamicStep[E]) convert(table *checkpoint.Table, columns []int, key []any) error {
+	if len(key) != len(columns) {
+		return fmt.Errorf("table %q: got a key of %d values, want %d", table.Name, len(key), len(columns))
 	}
 	s.values, s.bytes = s.values[:0], s.bytes[:0]
-	for i, at := range s.key {
-		c := &s.table.Columns[at]
+	for i, at := range columns {
+		c := &table.Columns[at]
 		v, err := convertKey(c.Type, key[i])
 		if err != nil {
-			return fmt.Errorf("key: %w", &ValueError{Table: s.table.Name, Column: c.Name, Value: key[i], Err: err})
+			return fmt.Errorf("key: %w", &ValueError{Table: table.Name, Column: c.Name, Value: key[i], Err: err})
 		}
 		s.values = append(s.values, v)
 		s.bytes = appendKey(s.bytes, v)
 	}
-	s.items = append(s.items, item)
-	return s.to(s.bytes, s.make, len(s.items)-1)
+	return nil
 }
 
 func convertKey(t checkpoint.Type, v any) (any, error) {
@@ -224,8 +278,10 @@ func convertKey(t checkpoint.Type, v any) (any, error) {
 	return v, nil
 }
 
-func (s *dynamicStep[E]) apply(slot, item int, to *row) error {
+func (s *dynamicStep[E]) apply(slot, item int, to *row, looked [][]any) error {
 	v := to.state.(*Values)
+	v.looked = looked
+	defer func() { v.looked = nil }()
 	if err := s.Apply(v, &s.in.events[slot], s.items[item]); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	"github.com/photonpump/projector/checkpoint"
 	"github.com/photonpump/projector/projector"
@@ -20,10 +21,12 @@ type fold struct {
 	rows       []*rowSet // as model.tables
 	routes     map[string]*route
 
-	ops   []op      // of the batch
-	at    int       // the event that functions of the user are working on
-	step  boundStep // that names rows now
-	yield keyFunc   // f.want
+	ops    []op      // of the batch
+	looks  []*row    // of ops
+	looked [][]any   // what was seen of looks
+	noted  int       // how many of looks belong to ops
+	at     int       // the event that functions of the user are working on
+	step   boundStep // that names rows now
 }
 
 // route is what is done with events of one type.
@@ -51,11 +54,11 @@ type op struct {
 	row        *row
 	event      int
 	slot, item int
+	looks      [2]int // from and to, in fold.looks
 }
 
 func newFold(m *Model, projection string, lease checkpoint.Lease) *fold {
 	f := &fold{model: m, projection: projection, lease: lease, routes: make(map[string]*route)}
-	f.yield = f.want
 	for _, t := range m.tables {
 		f.rows = append(f.rows, newRowSet(t, m.cacheRows))
 	}
@@ -76,17 +79,17 @@ func (f *fold) Fold(ctx context.Context, events []source.Event) error {
 
 // read decodes the events up to the first that cannot be, and notes what is to be done with which rows.
 func (f *fold) read(events []source.Event) (err error) {
-	before := 0
+	before, noted := 0, 0
 	defer func() {
 		if p := recover(); p != nil {
 			err = f.panicked(p)
 		}
 		if err != nil {
-			f.ops = f.ops[:before]
+			f.ops, f.looks, f.noted = f.ops[:before], f.looks[:noted], noted
 		}
 	}()
 	for f.at = range events {
-		before = len(f.ops)
+		before, noted = len(f.ops), len(f.looks)
 		if err := f.readOne(&events[f.at]); err != nil {
 			return err
 		}
@@ -107,21 +110,43 @@ func (f *fold) readOne(e *source.Event) error {
 	}
 	for _, s := range r.steps {
 		f.step = s
-		if err := s.keys(f.yield); err != nil {
+		if err := s.keys(f); err != nil {
 			return &projector.EventError{Index: f.at, Class: projector.ClassHandler, Err: err}
 		}
 	}
 	return nil
 }
 
-// want notes that the step changes a row.
-func (f *fold) want(bytes []byte, values func() []any, item int) error {
+// change implements [wants].
+func (f *fold) change(bytes []byte, values func() []any, item int, blind bool) error {
 	s := f.step
-	row, err := s.rows.find(bytes, values)
+	row, err := s.rows.find(bytes, values, blind)
 	if err != nil {
 		return err
 	}
-	f.ops = append(f.ops, op{step: s.step, rows: s.rows, row: row, event: f.at, slot: s.feed.count - 1, item: item})
+	f.ops = append(f.ops, op{
+		step: s.step, rows: s.rows, row: row, event: f.at, slot: s.feed.count - 1, item: item,
+		looks: [2]int{f.noted, len(f.looks)},
+	})
+	f.noted = len(f.looks)
+	return nil
+}
+
+// look implements [wants].
+func (f *fold) look(table string, bytes []byte, values func() []any) error {
+	if bytes == nil {
+		f.looks = append(f.looks, nil)
+		return nil
+	}
+	i := slices.IndexFunc(f.rows, func(s *rowSet) bool { return s.table.def.Name == table })
+	if i < 0 {
+		return fmt.Errorf("there is no table %q to look at", table)
+	}
+	row, err := f.rows[i].find(bytes, values, false)
+	if err != nil {
+		return err
+	}
+	f.looks = append(f.looks, row)
 	return nil
 }
 
@@ -142,17 +167,32 @@ func (f *fold) apply() (err error) {
 	}()
 	for i := range f.ops {
 		o := &f.ops[i]
-		f.at = o.event
+		if f.at = o.event; i == 0 || f.ops[i-1].event != o.event {
+			f.see(i)
+		}
 		err := o.row.broken
 		if err == nil {
 			o.rows.touch(o.row)
-			err = o.step.apply(o.slot, o.item, o.row)
+			err = o.step.apply(o.slot, o.item, o.row, f.looked[o.looks[0]:o.looks[1]])
 		}
 		if err != nil {
 			return &projector.EventError{Index: o.event, Class: projector.ClassHandler, Err: err}
 		}
 	}
 	return nil
+}
+
+// see notes the rows that the ops of an event, beginning with ops[i], look at, before any of them is changed.
+func (f *fold) see(i int) {
+	for event := f.ops[i].event; i < len(f.ops) && f.ops[i].event == event; i++ {
+		for at := f.ops[i].looks[0]; at < f.ops[i].looks[1]; at++ {
+			var columns []any
+			if row := f.looks[at]; row != nil {
+				columns = row.state.save(row.key)
+			}
+			f.looked = append(f.looked, columns)
+		}
+	}
 }
 
 func (f *fold) panicked(p any) error {
@@ -163,6 +203,9 @@ func (f *fold) panicked(p any) error {
 func (f *fold) reset() {
 	clear(f.ops)
 	f.ops = f.ops[:0]
+	clear(f.looks)
+	clear(f.looked)
+	f.looks, f.looked, f.noted = f.looks[:0], f.looked[:0], 0
 	f.step = boundStep{}
 	for _, r := range f.routes {
 		if r == nil {

@@ -35,8 +35,8 @@ func newRowSet(t *table, most int) *rowSet {
 	return s
 }
 
-// find returns the row of a key, which is loaded later if it is not in memory.
-func (s *rowSet) find(bytes []byte, values func() []any) (*row, error) {
+// find returns the row of a key, which is loaded later if it is not in memory, unless it will be replaced without looking.
+func (s *rowSet) find(bytes []byte, values func() []any, blind bool) (*row, error) {
 	if r := s.young[string(bytes)]; r != nil {
 		return r, nil
 	}
@@ -51,6 +51,10 @@ func (s *rowSet) find(bytes []byte, values func() []any) (*row, error) {
 		}
 	}
 	s.young[r.bytes] = r
+	if blind {
+		r.unread = true
+		return r, r.state.load(r.key, nil)
+	}
 	s.missing = append(s.missing, r)
 	return r, nil
 }
@@ -110,6 +114,10 @@ func (s *rowSet) writes() checkpoint.TableWrite {
 		r.touched = false
 		r.next = r.state.save(r.key)
 		switch {
+		case r.unread && r.next == nil:
+			deletes = append(deletes, r.key)
+		case r.unread:
+			upserts = append(upserts, r.next)
 		case r.next == nil && r.image == nil, r.next != nil && r.image != nil && equalRows(r.next, r.image):
 			r.next = nil
 			continue
@@ -139,6 +147,11 @@ func equalRows(a, b []any) bool {
 func (s *rowSet) committed() {
 	for _, r := range s.pending {
 		r.image, r.next = r.next, nil
+		if r.unread && !r.touched {
+			delete(s.young, r.bytes) // nobody has looked at it, and most likely nobody will
+			delete(s.old, r.bytes)
+		}
+		r.unread = false
 	}
 	clear(s.pending)
 	s.pending = s.pending[:0]

@@ -21,14 +21,14 @@ type oneStep[B any, K comparable, R any] struct {
 	buffer *keyBuffer[K]
 }
 
-func (s *oneStep[B, K, R]) keys(yield keyFunc) error {
+func (s *oneStep[B, K, R]) keys(to wants) error {
 	if err := s.buffer.set(s.key(s.in.events[len(s.in.events)-1])); err != nil {
 		return err
 	}
-	return yield(s.buffer.bytes, s.buffer.make, 0)
+	return to.change(s.buffer.bytes, s.buffer.make, 0, false)
 }
 
-func (s *oneStep[B, K, R]) apply(slot, _ int, to *row) error {
+func (s *oneStep[B, K, R]) apply(slot, _ int, to *row, _ [][]any) error {
 	state := to.state.(*typedState[R])
 	if err := s.fold(&state.Row, s.in.events[slot]); err != nil {
 		return err
@@ -57,7 +57,7 @@ type eachStep[B, T any, K comparable, R any] struct {
 	held   []T // items of all events of the batch
 }
 
-func (s *eachStep[B, T, K, R]) keys(yield keyFunc) error {
+func (s *eachStep[B, T, K, R]) keys(to wants) error {
 	e := s.in.events[len(s.in.events)-1]
 	first := len(s.held)
 	s.held = append(s.held, s.items(e)...)
@@ -65,14 +65,14 @@ func (s *eachStep[B, T, K, R]) keys(yield keyFunc) error {
 		if err := s.buffer.set(s.key(e, s.held[i])); err != nil {
 			return err
 		}
-		if err := yield(s.buffer.bytes, s.buffer.make, i); err != nil {
+		if err := to.change(s.buffer.bytes, s.buffer.make, i, false); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *eachStep[B, T, K, R]) apply(slot, item int, to *row) error {
+func (s *eachStep[B, T, K, R]) apply(slot, item int, to *row, _ [][]any) error {
 	state := to.state.(*typedState[R])
 	if err := s.fold(&state.Row, s.in.events[slot], s.held[item]); err != nil {
 		return err
