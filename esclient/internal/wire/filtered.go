@@ -22,7 +22,7 @@ func (m *FilteredPage) Decode(p []byte) error {
 }
 
 // DecodeEach is Decode, but calls fn with each event in turn instead of keeping them in Events. The event and what it
-// aliases are valid during the call. An error of fn ends it.
+// aliases are valid during the call. An error of fn ends it. A nil fn passes the events over.
 func (m *FilteredPage) DecodeEach(p []byte, fn func(*Resolved) error) error {
 	*m = FilteredPage{}
 	var e Resolved
@@ -34,6 +34,9 @@ func (m *FilteredPage) DecodeEach(p []byte, fn func(*Resolved) error) error {
 		case 2:
 			m.Prepare = s.int64()
 		case 3:
+			if fn == nil {
+				continue
+			}
 			if err := e.Decode(s.data); err != nil {
 				return err
 			}

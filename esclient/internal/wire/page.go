@@ -97,7 +97,7 @@ func (m *StreamPage) Decode(p []byte) error {
 }
 
 // DecodeEach is Decode, but calls fn with each event in turn instead of keeping them in Events. The event and what it
-// aliases are valid during the call. An error of fn ends it.
+// aliases are valid during the call. An error of fn ends it. A nil fn passes the events over.
 func (m *StreamPage) DecodeEach(p []byte, fn func(*Resolved) error) error {
 	*m = StreamPage{}
 	var e Resolved
@@ -105,6 +105,9 @@ func (m *StreamPage) DecodeEach(p []byte, fn func(*Resolved) error) error {
 	for s.next() {
 		switch s.num {
 		case 1:
+			if fn == nil {
+				continue
+			}
 			if err := e.Decode(s.data); err != nil {
 				return err
 			}
@@ -167,7 +170,7 @@ func (m *AllPage) Decode(p []byte) error {
 }
 
 // DecodeEach is Decode, but calls fn with each event in turn instead of keeping them in Events. The event and what it
-// aliases are valid during the call. An error of fn ends it.
+// aliases are valid during the call. An error of fn ends it. A nil fn passes the events over.
 func (m *AllPage) DecodeEach(p []byte, fn func(*Resolved) error) error {
 	*m = AllPage{}
 	var e Resolved
@@ -179,6 +182,9 @@ func (m *AllPage) DecodeEach(p []byte, fn func(*Resolved) error) error {
 		case 2:
 			m.Prepare = s.int64()
 		case 3:
+			if fn == nil {
+				continue
+			}
 			if err := e.Decode(s.data); err != nil {
 				return err
 			}

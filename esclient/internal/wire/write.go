@@ -187,11 +187,20 @@ func (m *TransactionWriteBody) Decode(p []byte) error {
 
 // Append appends the encoded message.
 func (m *TransactionWriteBody) Append(dst []byte) []byte {
-	dst = appendInt(dst, 1, m.TransactionID)
+	dst = AppendTransactionWriteHead(dst, m.TransactionID)
 	for i := range m.Events {
 		dst = m.Events[i].AppendField(dst, 2)
 	}
-	return appendBool(dst, 3, m.RequireLeader)
+	return AppendTransactionWriteTail(dst, m.RequireLeader)
+}
+
+// AppendTransactionWriteHead appends what comes before the events of a TransactionWrite message; they follow as field 2,
+// then [AppendTransactionWriteTail].
+func AppendTransactionWriteHead(dst []byte, id int64) []byte { return appendInt(dst, 1, id) }
+
+// AppendTransactionWriteTail appends what comes after the events of a TransactionWrite message.
+func AppendTransactionWriteTail(dst []byte, requireLeader bool) []byte {
+	return appendBool(dst, 3, requireLeader)
 }
 
 // CountEvents returns how many events a WriteEvents payload has, without decoding them.

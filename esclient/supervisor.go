@@ -1,0 +1,149 @@
+package esclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// errHeartbeat ends a connection whose peer is silent.
+var errHeartbeat = errors.New("no heartbeat from the server in time")
+
+// run keeps a connection until the client is closed or may not try any longer. It owns the goroutines of the connection,
+// one connection at a time.
+func (c *core) run() {
+	failures := 0
+	first := true
+	for {
+		cn, err := c.connect(failures)
+		if err != nil {
+			if c.ctx.Err() != nil {
+				break
+			}
+			failures++
+			gaveUp := c.cfg.reconnect.Attempts != Unlimited && failures >= c.cfg.reconnect.Attempts
+			if first && !c.cfg.lazy || gaveUp {
+				c.shutdown(&joined{text: err, also: ErrClosed})
+				break
+			}
+			c.log.Warn("connecting failed", logErr, err, logAttempt, failures)
+			continue
+		}
+		if first {
+			c.ready <- nil
+		}
+		first = false
+		cause := c.serve(cn)
+		if cn.useful.Load() {
+			failures = 0
+		} else {
+			failures++
+		}
+		var redirect *redirectError
+		if errors.As(cause, &redirect) {
+			failures = 0
+		}
+	}
+	c.ready <- context.Cause(c.ctx)
+	c.notify(ConnEvent{State: Closed, Err: context.Cause(c.ctx)})
+	c.log.Info("closed", logErr, context.Cause(c.ctx))
+}
+
+// serve runs a connection until it dies, and returns why.
+func (c *core) serve(cn *conn) error {
+	address := cn.endpoint.String()
+	cn.log.Info("connected")
+	c.notify(ConnEvent{State: Connected, Address: address})
+	cn.start()
+	c.attach(cn)
+	c.watch(cn)
+	cn.stopped()
+	cause := cn.cause()
+	c.detach(cn, cause)
+	if c.ctx.Err() == nil {
+		cn.log.Warn("disconnected", logErr, cause)
+		c.notify(ConnEvent{State: Disconnected, Address: address, Err: cause})
+	}
+	return cause
+}
+
+// watch sends heartbeats when the peer is silent, and ends the connection when it stays so, or when the client is closed.
+func (c *core) watch(cn *conn) {
+	timer := time.NewTimer(c.cfg.interval)
+	defer timer.Stop()
+	asked := false
+	for {
+		select {
+		case <-cn.dead:
+			return
+		case <-c.ctx.Done():
+			cn.finish()
+			return
+		case <-timer.C:
+		}
+		silence := cn.silence()
+		switch {
+		case silence < c.cfg.interval:
+			asked = false
+			timer.Reset(c.cfg.interval - silence)
+		case asked && silence >= c.cfg.interval+c.cfg.timeout:
+			cn.fail(fmt.Errorf("%w: silent for %v", errHeartbeat, silence.Round(time.Millisecond)))
+			return
+		case asked:
+			timer.Reset(c.cfg.interval + c.cfg.timeout - silence)
+		default:
+			asked = true
+			cn.probe()
+			timer.Reset(c.cfg.timeout)
+		}
+	}
+}
+
+// connect waits as long as it must after so many failures, and makes one attempt: it finds a node, opens a connection,
+// and introduces itself.
+func (c *core) connect(failures int) (*conn, error) {
+	if failures > 0 {
+		delay := c.cfg.reconnect.delay(failures)
+		c.notify(ConnEvent{State: Reconnecting, Attempt: failures, Delay: delay})
+		if err := pause(c.ctx, delay); err != nil {
+			return nil, err
+		}
+	}
+	endpoint, err := c.locate()
+	if err != nil {
+		return nil, err
+	}
+	return c.open(endpoint)
+}
+
+// delay grows from Min to Max, less a random part of up to one half, so that many clients do not come at once.
+func (b Backoff) delay(failures int) time.Duration {
+	d := b.Min
+	for range min(failures-1, 30) {
+		if d = 2 * d; d >= b.Max {
+			d = b.Max
+			break
+		}
+	}
+	return d/2 + time.Duration(rand.Int64N(int64(d/2)+1))
+}
+
+// pause waits, or returns the error of ctx.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (c *core) notify(e ConnEvent) {
+	if c.cfg.observer != nil {
+		c.cfg.observer(e)
+	}
+}
