@@ -19,6 +19,9 @@ PKG       ?= ./...
 FUZZTIME  ?= 20s
 BENCH     ?= .
 COUNT     ?= 6
+STICKS    ?= ../shared/bench
+ROUNDS    ?= 3
+ONLY      ?=
 TESTFLAGS ?=
 
 help: ## list the commands
@@ -58,9 +61,13 @@ fuzz: ## every fuzz target, each for FUZZTIME (20s)
 soak: ## the long tests: faults at full scale, an hour or so
 	PROJECTOR_SOAK=1 CGO_ENABLED=1 $(POSTGRES) go test -race -run Soak -v -timeout 3h $(PKG)
 
-bench: ## every benchmark, COUNT (6) times, with its spread
+bench: ## ours against the limit of the machine, whose programs are in STICKS (../shared/bench)
+	@test -d '$(STICKS)' || { echo "no measuring sticks in '$(STICKS)': name their folder with STICKS=…, or use 'make bench-go'"; exit 1; }
+	go run ./test/bench -sticks '$(STICKS)' -rounds $(ROUNDS) -only '$(ONLY)'
+
+bench-go: ## every Go benchmark, COUNT (6) times, with its spread
 	@mkdir -p bin
-	$(POSTGRES) go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) -timeout 1h $(PKG) | tee bin/bench.txt
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) -timeout 1h $(PKG) | tee bin/bench.txt
 	$(BENCHSTAT) bin/bench.txt
 
 e2e: build ## the built binary, as users run it, killed at random moments
@@ -85,4 +92,4 @@ ci: fmt-check gen-check lint test e2e ## all that a change must pass
 clean: ## what was built, and the data of the examples
 	rm -rf bin data
 
-.PHONY: help build fmt gen lint test test-short fuzz soak bench e2e cover fmt-check gen-check ci clean
+.PHONY: help build fmt gen lint test test-short fuzz soak bench bench-go e2e cover fmt-check gen-check ci clean

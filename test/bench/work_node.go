@@ -1,0 +1,34 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/photonpump/projector/esclient/esnode"
+)
+
+// node serves from memory until it is told to end.
+func node(ctx context.Context, j *job) (measurement, error) { return serveNode(ctx, j) }
+
+// nodeSync serves from a log on disk with group-commit fsync.
+func nodeSync(ctx context.Context, j *job) (measurement, error) {
+	dir, err := os.MkdirTemp("", "projector-bench-node")
+	if err != nil {
+		return measurement{}, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	return serveNode(ctx, j, esnode.Dir(dir))
+}
+
+func serveNode(ctx context.Context, j *job, opts ...esnode.Option) (measurement, error) {
+	n, err := esnode.Start(append(opts, esnode.Listen(j.addr))...)
+	if err != nil {
+		return measurement{}, err
+	}
+	fmt.Println("serving")
+	<-ctx.Done()
+	return measurement{}, n.Close()
+}
