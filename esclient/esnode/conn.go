@@ -37,8 +37,8 @@ type conn struct {
 
 // subscriber is what a subscription of a connection looks like to it.
 type subscriber interface {
-	// leave ends the subscription without telling the client.
-	leave()
+	// leave ends the subscription without telling the client, and reports whether it was still alive.
+	leave() bool
 }
 
 // request is a package from the client with the user that sent it.
@@ -122,7 +122,7 @@ func (c *conn) readFailed(err error) string {
 	case errors.Is(err, io.EOF):
 		return "closed by client"
 	case errors.Is(err, wire.ErrFrame), errors.Is(err, wire.ErrMalformed):
-		c.refuse(err.Error())
+		c.refuse(wire.CorrelationID{}, err.Error())
 		return err.Error()
 	case c.closing.Load():
 		return "closed by node"
@@ -132,8 +132,8 @@ func (c *conn) readFailed(err error) string {
 
 // refuse says goodbye to a client that broke the protocol. What it still sends is thrown away, since a socket that is
 // closed with unread bytes in it takes back what was sent.
-func (c *conn) refuse(why string) {
-	c.send(BadRequest, wire.CorrelationID{}, text(why))
+func (c *conn) refuse(id wire.CorrelationID, why string) {
+	c.send(BadRequest, id, text(why))
 	c.closing.Store(true)
 	c.out.end()
 	_ = c.nc.SetReadDeadline(time.Now().Add(flushTime))

@@ -39,8 +39,7 @@ func (c *conn) beat(received, sent int64) {
 		c.node.cfg.clock.AfterFunc(c.node.cfg.timeout, func() {
 			if c.received.Load() == nowReceived && !c.closing.Load() {
 				c.log.Warn("client does not answer heartbeats", "timeout", c.node.cfg.timeout)
-				c.closing.Store(true)
-				c.out.end()
+				c.drop()
 			}
 		})
 	}

@@ -1,30 +1,65 @@
 package esnode
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"sync/atomic"
+
+	"github.com/google/uuid"
 )
 
 // member is one of the servers that share the log of a node: its listeners and its part in the cluster. A node that is no
 // cluster has one.
 type member struct {
-	node  *Node
-	index int
-	tcp   net.Listener
-	tls   net.Listener
-	state atomic.Int32 // memberState
+	node     *Node
+	index    int
+	instance string // id in gossip
+	tcp      net.Listener
+	tls      net.Listener
+	http     *httpServer
+	dead     atomic.Bool
 }
 
-func (m *member) leads() bool { return true }
+// leads reports whether the member is the leader, as far as the others know.
+func (m *member) leads() bool { return int(m.node.leading.Load()) == m.index }
+
+// alive reports what the others think: the death of a leader is noticed with the election of the next.
+func (m *member) alive() bool { return !m.dead.Load() || m.leads() }
+
+// gossipState returns the state of the member in the words of the version.
+func (m *member) gossipState() string {
+	leader, follower := "Master", "Slave"
+	if m.node.cfg.version20 {
+		leader, follower = "Leader", "Follower"
+	}
+	switch {
+	case !m.alive():
+		return "Unknown"
+	case m.leads():
+		return leader
+	}
+	return follower
+}
 
 // listen opens the listeners.
 func (m *member) listen() (err error) {
 	cfg := &m.node.cfg
+	m.instance = uuid.NewString()
 	if m.tcp = cfg.listener; m.tcp == nil || m.index > 0 {
 		if m.tcp, err = net.Listen("tcp", cfg.listen); err != nil {
 			return err
 		}
+	}
+	if cfg.tlsListen != "" {
+		plain, err := net.Listen("tcp", cfg.tlsListen)
+		if err != nil {
+			return err
+		}
+		m.tls = tls.NewListener(plain, m.node.tlsConfig)
+	}
+	if cfg.http {
+		return m.listenHTTP()
 	}
 	return nil
 }
@@ -34,6 +69,9 @@ func (m *member) serve() {
 	m.node.work.Go(func() { m.accept(m.tcp) })
 	if m.tls != nil {
 		m.node.work.Go(func() { m.accept(m.tls) })
+	}
+	if m.http != nil {
+		m.node.work.Go(m.http.serve)
 	}
 }
 
@@ -58,6 +96,7 @@ func (m *member) accept(l net.Listener) {
 	}
 }
 
+// stop closes the listeners.
 func (m *member) stop() {
 	if m.tcp != nil {
 		_ = m.tcp.Close()
@@ -65,12 +104,26 @@ func (m *member) stop() {
 	if m.tls != nil {
 		_ = m.tls.Close()
 	}
+	if m.http != nil {
+		_ = m.http.server.Close()
+		_ = m.http.listener.Close()
+	}
 }
 
-func (m *member) httpURL() string { return "" }
+// kill ends a member like a process that dies.
+func (m *member) kill() {
+	m.dead.Store(true)
+	m.stop()
+	for _, c := range m.node.conns.all() {
+		if c.member == m {
+			c.drop()
+		}
+	}
+}
 
-// redirected answers a request that this member may not serve, and reports whether it did.
-func (c *conn) redirected(*request, bool) bool { return false }
-
-// redirectedRead is redirected for reads.
-func (c *conn) redirectedRead(*request, bool) bool { return false }
+func (m *member) httpURL() string {
+	if m.http == nil {
+		return ""
+	}
+	return m.http.url()
+}

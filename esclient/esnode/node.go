@@ -2,6 +2,7 @@ package esnode
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -9,7 +10,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/photonpump/projector/esclient/esnode/internal/eventlog"
 )
@@ -19,14 +23,24 @@ const urlFile = "url"
 
 // Node is a running Event Store node. Its methods may be called by several goroutines at once.
 type Node struct {
-	cfg      config
-	log      *eventlog.Log
-	commands map[Command]command
-	users    *users
-	hub      hub
-	hooks    hooks
-	conns    conns
-	members  []*member
+	cfg       config
+	log       *eventlog.Log
+	commands  map[Command]command
+	users     *users
+	tlsConfig *tls.Config
+	began     time.Time
+	epochID   string
+	hub       hub
+	psubs     psubs
+	hooks     hooks
+	conns     conns
+	members   []*member
+
+	leading  atomic.Int32 // index of the member that leads
+	epoch    atomic.Int32
+	requests atomic.Int64
+	stopping atomic.Bool // asked for over HTTP; nothing is handled any more
+	scavenge scavenge
 
 	timers  timers
 	work    sync.WaitGroup
@@ -51,7 +65,12 @@ func Start(opts ...Option) (*Node, error) {
 
 // start starts a node with some members, of which the first is the leader.
 func start(cfg config, members int) (_ *Node, err error) {
-	n := &Node{cfg: cfg, commands: commands()}
+	n := &Node{cfg: cfg, commands: commands(), began: cfg.clock.Now(), epochID: uuid.NewString(), tlsConfig: cfg.tlsConfig}
+	if cfg.tlsListen != "" && n.tlsConfig == nil {
+		if n.tlsConfig, err = selfSigned(); err != nil {
+			return nil, fmt.Errorf("start node: %w", err)
+		}
+	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.conns.live = map[*conn]struct{}{}
 	n.hub.init(n)
@@ -61,12 +80,17 @@ func start(cfg config, members int) (_ *Node, err error) {
 	if err != nil {
 		return nil, openError(err, cfg.dir)
 	}
-	n.users = newUsers(n, cfg.users)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.Close())
 		}
 	}()
+	if n.users, err = newUsers(n, cfg.users); err != nil {
+		return nil, fmt.Errorf("start node: %w", err)
+	}
+	if err := n.psubs.start(n); err != nil {
+		return nil, fmt.Errorf("start node: %w", err)
+	}
 	for i := range members {
 		m := &member{node: n, index: i}
 		n.members = append(n.members, m)
@@ -107,14 +131,7 @@ func (n *Node) publishURL() error {
 	return os.WriteFile(filepath.Join(n.cfg.dir, urlFile), []byte("tcp://"+n.Addr().String()+"\n"), 0o644)
 }
 
-func (n *Node) leader() *member {
-	for _, m := range n.members {
-		if m.leads() {
-			return m
-		}
-	}
-	return n.members[0]
-}
+func (n *Node) leader() *member { return n.members[n.leading.Load()] }
 
 // URL returns how a client reaches the node as admin over plain TCP: tcp://admin:changeit@127.0.0.1:1113.
 func (n *Node) URL() string { return "tcp://admin:changeit@" + n.Addr().String() }
@@ -166,11 +183,25 @@ func (n *Node) Close() error {
 	return n.closed
 }
 
+// shutdownGrace is how long a node that was asked to stop over HTTP still says that it is not ready.
+const shutdownGrace = 100 * time.Millisecond
+
+// stopSoon says goodbye to subscribers and closes the node a little later.
+func (n *Node) stopSoon() {
+	if n.stopping.Swap(true) {
+		return
+	}
+	n.hub.dropAll()
+	n.psubs.stop()
+	n.after(shutdownGrace, func() { go n.Close() }) // ends with the node, whose Close any other caller waits for
+}
+
 func (n *Node) shutDown() error {
 	for _, m := range n.members {
 		m.stop()
 	}
 	n.hub.dropAll()
+	n.psubs.stop()
 	for _, c := range n.conns.seal() {
 		c.closing.Store(true)
 		c.out.end()

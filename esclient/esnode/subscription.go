@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/photonpump/projector/esclient/internal/wire"
 	"github.com/photonpump/projector/esclient/internal/wire/wirepb"
@@ -44,9 +45,10 @@ type pushBody struct{ event wire.EncodedEvent }
 
 func (p *pushBody) Append(dst []byte) []byte { return p.event.AppendField(dst, 1) }
 
-func (s *volatileSub) leave() {
-	s.end()
+func (s *volatileSub) leave() bool {
+	alive := s.end()
 	s.conn.node.hub.remove(s.stream, s)
+	return alive
 }
 
 // end reports whether the subscription was still alive.
@@ -106,13 +108,16 @@ func (c *conn) refuseSubscription(r *request, reason wirepb.SubscriptionDropped_
 
 // handleUnsubscribe ends all subscriptions of an id. An unknown id gets no answer.
 func handleUnsubscribe(c *conn, r *request) {
-	subs := c.subs[r.Correlation]
-	if len(subs) == 0 {
+	if err := proto.Unmarshal(r.Payload, &emptypb.Empty{}); err != nil {
+		c.badRequest(r, err.Error())
 		return
 	}
-	delete(c.subs, r.Correlation)
-	for _, s := range subs {
-		s.leave()
+	alive := false
+	for _, s := range c.subs[r.Correlation] {
+		alive = s.leave() || alive
 	}
-	c.send(SubscriptionDropped, r.Correlation, nil)
+	delete(c.subs, r.Correlation)
+	if alive {
+		c.send(SubscriptionDropped, r.Correlation, nil)
+	}
 }

@@ -87,3 +87,6 @@ func (l *Log) openStream(name string) *stream {
 	}
 	return s
 }
+
+// MetadataOf returns the stream that holds the metadata of a stream.
+func MetadataOf(name string) string { return metaPrefix + name }
