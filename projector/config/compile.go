@@ -140,7 +140,7 @@ func (w *walker) define(t placedTable) *checkpoint.Table {
 			w.fail(k.node, join(t.path, "primary_key"), "%q is no column%s", k.text, didYouMean(k.text, names))
 		case slices.Contains(def.Key, k.text):
 			w.fail(k.node, join(t.path, "primary_key"), "names %q twice", k.text)
-		case def.Columns[at].Type.List || def.Columns[at].Type.Base == checkpoint.JSON:
+		case def.Columns[at].Type.List || def.Columns[at].Type.Base == checkpoint.JSON || def.Columns[at].Type.Base == checkpoint.Decimal:
 			w.fail(t.primaryKey[i].node, join(t.path, "primary_key"), "column %q of type %v cannot be part of the key", k.text, def.Columns[at].Type)
 		default:
 			def.Columns[at].NotNull = true

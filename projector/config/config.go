@@ -23,6 +23,7 @@ type Config struct {
 	Database    Database
 	Admin       Admin
 	Projections []*Projection // in the order of the file
+	Tests       []*Test       // in the order of the file
 }
 
 // EventStore says where the events are.
@@ -114,6 +115,9 @@ func Parse(path string, data []byte, lookup func(name string) (value string, ok 
 	if n := w.parse(data); n != nil {
 		spec().read(w, n, "", raw)
 		w.compile(raw)
+		if len(w.mistakes) == 0 {
+			raw.Tests = w.compileTests(raw)
+		}
 	}
 	if len(w.mistakes) > 0 {
 		w.mistakes.sort()
@@ -162,6 +166,7 @@ type document struct {
 	*Config
 	projections []named[rawProjection]
 	events      declaredEvents
+	tests       []rawTest
 }
 
 func spec() *object[document] {
@@ -181,6 +186,8 @@ func spec() *object[document] {
 			of("projections", mappingOf[rawProjection]{item: projectionSpec(), what: "names of projections"},
 				func(d *document) *[]named[rawProjection] { return &d.projections },
 				"What is kept up to date from which events, by name."),
+			of("tests", listOf[rawTest]{testSpec(), "one test"}, func(d *document) *[]rawTest { return &d.tests },
+				"Events, and the rows that must come of them."),
 		},
 	}
 }

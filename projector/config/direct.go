@@ -15,6 +15,17 @@ func direct(n ast.Node, s scope) func(e *env) (any, error) {
 	if v, ok := constant(n); ok {
 		return func(*env) (any, error) { return v, nil }
 	}
+	if left, right, ok := otherwise(n); ok {
+		if eval := direct(left, s); eval != nil {
+			return func(e *env) (any, error) {
+				v, err := eval(e)
+				if v == nil && err == nil {
+					return right, nil
+				}
+				return v, err
+			}
+		}
+	}
 	root, steps, ok := path(n)
 	if !ok {
 		return nil
@@ -42,6 +53,16 @@ func direct(n ast.Node, s scope) func(e *env) (any, error) {
 		}
 	}
 	return nil
+}
+
+// otherwise splits `body.n ?? 0` into its parts.
+func otherwise(n ast.Node) (left ast.Node, right any, ok bool) {
+	b, isBinary := n.(*ast.BinaryNode)
+	if !isBinary || b.Operator != "??" {
+		return nil, nil, false
+	}
+	right, ok = constant(b.Right)
+	return b.Left, right, ok
 }
 
 func constant(n ast.Node) (any, bool) {

@@ -82,7 +82,11 @@ func (w *walker) compileExpression(e expression, s scope) *program {
 	if _, p.constant = constant(root); !p.constant && len(p.names) == 0 {
 		p.constant = isLiteral(root)
 	}
-	if from, steps, ok := path(root); ok && from == "body" {
+	left, _, _ := otherwise(root)
+	if left == nil {
+		left = root
+	}
+	if from, steps, ok := path(left); ok && from == "body" {
 		p.body = steps
 	}
 	if p.eval = direct(root, s); p.eval == nil {

@@ -237,7 +237,7 @@ func (c *ruleCompiler) action(r *compiledRule, v verb, raw named[expression]) {
 		c.fits(p, raw.Value, column)
 	}
 	if p != nil && p.body != nil && column.Type == (checkpoint.Type{Base: checkpoint.Decimal}) {
-		p.eval = exactly(p.body)
+		p.eval = exactly(p.body, p.eval)
 	}
 	if v == verbIncrement {
 		c.counters[i] = true

@@ -250,9 +250,9 @@ func merge(target any, patch any) any {
 }
 
 // exactly returns an evaluation of a path in the body that keeps all digits of a number.
-func exactly(path []step) func(e *env) (any, error) {
+func exactly(path []step, eval func(e *env) (any, error)) func(e *env) (any, error) {
 	return func(e *env) (any, error) {
-		v, err := follow(e.body, path)
+		v, err := eval(e)
 		if _, isFloat := v.(float64); !isFloat || err != nil {
 			return v, err
 		}
@@ -262,7 +262,10 @@ func exactly(path []step) func(e *env) (any, error) {
 		if err := d.Decode(&body); err != nil {
 			return nil, err
 		}
-		return follow(body, path)
+		if exact, err := follow(body, path); exact != nil || err != nil {
+			return exact, err
+		}
+		return v, nil
 	}
 }
 

@@ -96,22 +96,6 @@ func (d decimal) int64() (any, error) {
 	return whole.Int64(), nil
 }
 
-// reducedDecimal drops zeros at the end of the fraction: as keys, 1.0 and 1.00 are the same.
-func reducedDecimal(s string) (string, error) {
-	c, err := convertDecimal(s)
-	if err != nil {
-		return "", err
-	}
-	s = c.(string)
-	if strings.Contains(s, ".") {
-		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
-	}
-	if s == "-0" {
-		s = "0"
-	}
-	return s, nil
-}
-
 func convertDecimal(v any) (any, error) {
 	var text string
 	switch v := v.(type) {

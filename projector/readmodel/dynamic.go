@@ -272,8 +272,6 @@ func convertKey(t checkpoint.Type, v any) (any, error) {
 		return nil, err
 	case v == nil:
 		return nil, errKeyNull
-	case t.Base == checkpoint.Decimal:
-		return reducedDecimal(v.(string))
 	}
 	return v, nil
 }

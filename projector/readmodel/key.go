@@ -61,12 +61,9 @@ func keyShapeOf(t reflect.Type) (*keyShape, error) {
 		if err != nil {
 			return nil, err
 		}
-		for i, f := range s.fields {
+		for _, f := range s.fields {
 			if f.access.key == nil {
 				return nil, fmt.Errorf("%v: column %q of type %v cannot be part of a key", t, f.column.Name, f.column.Type)
-			}
-			if f.column.Type.Base == checkpoint.Decimal {
-				s.fields[i].clean = reduce
 			}
 		}
 		return &keyShape{fields: s.fields}, nil
@@ -79,12 +76,6 @@ func keyShapeOf(t reflect.Type) (*keyShape, error) {
 		return nil, fmt.Errorf("%v cannot be a key", t)
 	}
 	return &keyShape{fields: []field{{access: a, column: checkpoint.Column{Type: typ}}}}, nil
-}
-
-func reduce(v reflect.Value) error {
-	s, err := reducedDecimal(v.String())
-	v.SetString(s)
-	return err
 }
 
 // matches compares the key type with the key columns of a table, and says what differs.

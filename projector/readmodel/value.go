@@ -285,6 +285,18 @@ func convertBytes(v any) (any, error) {
 	return nil, mismatch(checkpoint.Type{Base: checkpoint.Bytes}, v)
 }
 
+// Equal reports whether two canonical values of a column are the same. JSON is compared as a value.
+func Equal(a, b any) bool {
+	x, xIsJSON := a.(json.RawMessage)
+	y, yIsJSON := b.(json.RawMessage)
+	if !xIsJSON || !yIsJSON {
+		return equal(a, b)
+	}
+	c, err := convertJSON(x)
+	d, err2 := convertJSON(y)
+	return err == nil && err2 == nil && equal(c, d)
+}
+
 // equal reports whether two values of a column are the same.
 func equal(a, b any) bool {
 	switch a := a.(type) {

@@ -1,0 +1,206 @@
+package config
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/projector"
+	"github.com/photonpump/projector/projector/readmodel"
+	"github.com/photonpump/projector/projector/source"
+)
+
+// ErrTestFailed is in the chain of every error of a test that did not hold.
+var ErrTestFailed = errors.New("test failed")
+
+// Run runs the test on a store, which may hold nothing of the file's projections: once with each event alone, and once
+// with all in one batch. The error wraps [ErrTestFailed] if the rows are not those wanted, and says what differs.
+func (t *Test) Run(ctx context.Context, store checkpoint.Store) error {
+	if err := store.Migrate(ctx); err != nil {
+		return err
+	}
+	for _, batch := range []int{1, max(len(t.given), 1)} {
+		for _, p := range t.config.Projections {
+			if err := t.run(ctx, store, p, batch); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// run runs the events of one projection in batches, compares its tables, and leaves the store as it was.
+func (t *Test) run(ctx context.Context, store checkpoint.Store, p *Projection, batch int) (err error) {
+	events := t.events(p)
+	if len(events) == 0 && !slices.ContainsFunc(t.want, func(w wantedTable) bool { return w.projection == p }) {
+		return nil
+	}
+	if err := store.EnsureTables(ctx, p.Tables()...); err != nil {
+		return err
+	}
+	lease, err := store.Acquire(ctx, checkpoint.Claim{Name: p.Name, Owner: "test", TTL: time.Minute})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		err = errors.Join(err, lease.Release(ctx), store.Reset(ctx, p.Name, p.Tables()...))
+	}()
+	if err := t.fold(ctx, lease, p, events, batch); err != nil {
+		return err
+	}
+	for _, want := range t.want {
+		if want.projection == p {
+			if err := t.compare(ctx, store, want); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// events returns those that a projection reads, with all that is not given made up.
+func (t *Test) events(p *Projection) []source.Event {
+	var events []source.Event
+	for i, e := range t.given {
+		if e.Stream == "" {
+			e.Stream = p.Source.anyStream()
+		}
+		if !p.Source.matches(e.Stream, e.Type) {
+			continue
+		}
+		if e.ID == uuid.Nil {
+			e.ID = uuid.NewSHA1(uuid.NameSpaceOID, fmt.Append(nil, t.Name, i))
+		}
+		if e.Created.IsZero() {
+			e.Created = time.Date(2024, 1, 1, 0, 0, i, 0, time.UTC)
+		}
+		e.Number, e.Position = int64(i), checkpoint.AtNumber(int64(i))
+		events = append(events, e)
+	}
+	return events
+}
+
+func (t *Test) fold(ctx context.Context, lease checkpoint.Lease, p *Projection, events []source.Event, batch int) error {
+	fold := p.model.NewFold(p.Name, lease)
+	for done := 0; done < len(events); {
+		n := min(batch, len(events)-done)
+		err := fold.Fold(ctx, events[done:done+n])
+		var failed *projector.EventError
+		switch {
+		case errors.As(err, &failed) && failed.Index > 0:
+			fold.Rollback() // those before it on their own
+			batch = failed.Index
+			continue
+		case failed != nil && t.failure != "" && done == len(events)-1 && strings.Contains(failed.Err.Error(), t.failure):
+			return nil
+		case failed != nil:
+			return t.fail(t.Line, "event %d (%s): %v", done+1, events[done].Type, failed.Err)
+		case err != nil:
+			return err
+		}
+		change := checkpoint.Change{From: lease.Position(), To: events[done+n-1].Position, Writes: fold.Writes(), Handled: int64(n)}
+		if err := lease.Commit(ctx, change); err != nil {
+			return t.fail(t.Line, "events %d to %d: %v", done+1, done+n, err)
+		}
+		fold.Committed()
+		done += n
+	}
+	if t.failure != "" {
+		return t.fail(t.Line, "the last event must fail with %q, but does not", t.failure)
+	}
+	return nil
+}
+
+// compare compares the rows of a table with those wanted.
+func (t *Test) compare(ctx context.Context, store checkpoint.Store, want wantedTable) error {
+	var got [][]any
+	err := store.Rows(ctx, want.table, 0, func(row []any) bool {
+		got = append(got, slices.Clone(row))
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	used := make([]bool, len(got))
+	for _, row := range want.rows {
+		i := -1
+		for j := range got {
+			if !used[j] && row.holds(got[j], row.columns) {
+				i = j
+				break
+			}
+		}
+		if i < 0 {
+			return t.fail(row.line, "table %q has no row %s; it has:%s", want.table.Name, show(want.table, row.columns, row.values), showAll(want.table, got))
+		}
+		used[i] = true
+	}
+	if len(want.rows) < len(got) {
+		return t.fail(want.line, "table %q has %d rows, not %d:%s", want.table.Name, len(got), len(want.rows), showAll(want.table, got))
+	}
+	return nil
+}
+
+func (w *wantedRow) holds(row []any, columns []int) bool {
+	for i, c := range columns {
+		if !readmodel.Equal(row[c], w.values[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (t *Test) fail(line int, format string, args ...any) error {
+	return fmt.Errorf("%s:%d: %w: %s: %s", t.file, line, ErrTestFailed, t.Name, fmt.Sprintf(format, args...))
+}
+
+func showAll(table *checkpoint.Table, rows [][]any) string {
+	var b strings.Builder
+	for _, row := range rows {
+		b.WriteString("\n  " + show(table, nil, row))
+	}
+	if len(rows) == 0 {
+		b.WriteString(" none")
+	}
+	return b.String()
+}
+
+// show prints a row, or some of its columns.
+func show(table *checkpoint.Table, columns []int, values []any) string {
+	var parts []string
+	for i, v := range values {
+		c := i
+		if columns != nil {
+			c = columns[i]
+		}
+		parts = append(parts, table.Columns[c].Name+": "+showValue(v))
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+func showValue(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "null"
+	case json.RawMessage:
+		return string(v)
+	case time.Time:
+		return v.Format(time.RFC3339Nano)
+	case []any:
+		items := make([]string, len(v))
+		for i, item := range v {
+			items[i] = showValue(item)
+		}
+		return "[" + strings.Join(items, ", ") + "]"
+	case string:
+		return fmt.Sprintf("%q", v)
+	}
+	return fmt.Sprint(v)
+}
