@@ -160,8 +160,8 @@ func (e *catchUp) readOn(ctx context.Context, s *Subscription) (b Batch, ok bool
 	}
 	before := e.last
 	b.Events = e.fresh(events)
-	if passed := pg.next.position; e.filter != nil && pg.events == 0 && passed.Prepare < passed.Commit && passed.Compare(e.last.position) > 0 {
-		e.last.position = passed
+	if e.filter != nil {
+		e.pass(pg.next.position)
 	}
 	switch f := e.current(); {
 	case f != nil:
@@ -170,6 +170,14 @@ func (e *catchUp) readOn(ctx context.Context, s *Subscription) (b Batch, ok bool
 		err = e.goLive(ctx, s)
 	}
 	return b, len(b.Events) > 0 || e.last != before, err
+}
+
+// pass moves last over what a filter has dropped. A position that may be that of an event not looked at yet stays in
+// front: only one between two records is passed.
+func (e *catchUp) pass(p Position) {
+	if p.Prepare < p.Commit && p.Compare(e.last.position) > 0 {
+		e.last.position = p
+	}
 }
 
 // fresh drops what was delivered before, and moves last.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -254,8 +255,8 @@ func (c *core) judge(o *op, p *wire.Package, r *wire.Reader) verdict {
 	switch p.Command {
 	case wire.BadRequest:
 		err := &ServerError{Command: p.Command.String(), Message: string(p.Payload)}
-		if isFiltered(o.cmd) && !bytes.Contains(p.Payload, []byte("Filtered")) {
-			err.is = ErrUnsupported // from 20.6 on the text names the command
+		if isFiltered(o.cmd) && unknownCommand(err.Message) {
+			err.is = ErrUnsupported
 		}
 		return done(err)
 	case wire.NotAuthenticated:
@@ -264,6 +265,13 @@ func (c *core) judge(o *op, p *wire.Package, r *wire.Reader) verdict {
 		return c.notHandled(o, p)
 	}
 	return o.handler.handle(p, r)
+}
+
+// unknownCommand reports whether the text of a BadRequest to a filtered command is that of a server that does not know
+// it. One that does says what is wrong with the filter, in a second line.
+func unknownCommand(text string) bool {
+	_, reason, _ := strings.Cut(text, "\n")
+	return !strings.Contains(text, "Filtered") || strings.TrimSpace(reason) == ""
 }
 
 func isFiltered(cmd wire.Command) bool {

@@ -69,7 +69,8 @@ func readEventError(m *wire.ReadEventCompletedBody) error {
 // ReadStream reads a page of a stream, from number from on; for a backward read [EndOfStream] is the end. Errors:
 // [ErrStreamNotFound], [ErrStreamDeleted], [ErrAccessDenied].
 //
-// A page may be short, or empty, without being the end: go on with Next until End is set.
+// A page may be short, or empty, without being the end: go on with Next until End is set. With [ErrStreamNotFound] Last
+// is set too: it is -1 unless the stream was deleted softly.
 func (c *Client) ReadStream(ctx context.Context, stream string, from int64, o ReadOptions) (StreamPage, error) {
 	p, err := c.newPages("read", stream, false, o)
 	if err != nil {
@@ -80,7 +81,7 @@ func (c *Client) ReadStream(ctx context.Context, stream string, from int64, o Re
 	}
 	pg, events, err := p.one(ctx, cursor{number: from})
 	if err != nil {
-		return StreamPage{}, err
+		return StreamPage{Last: pg.last}, err
 	}
 	return StreamPage{Events: events, Next: pg.next.number, Last: pg.last, End: pg.end}, nil
 }

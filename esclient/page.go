@@ -230,7 +230,7 @@ func allError(cmd wire.Command, result wire.ReadAllResult, text string) error {
 func (p *pages) one(ctx context.Context, from cursor) (page, []Event, error) {
 	o, r := p.request(from)
 	if err := p.c.do(ctx, o); err != nil {
-		return page{}, nil, err
+		return page{last: -1}, nil, err
 	}
 	var d decoder
 	var events []Event
@@ -241,7 +241,7 @@ func (p *pages) one(ctx context.Context, from cursor) (page, []Event, error) {
 	})
 	if err != nil {
 		p.c.core.distrust(r.reader, err)
-		return page{}, nil, o.wrap(err, true, false)
+		return pg, nil, o.wrap(err, true, false)
 	}
 	return pg, events, nil
 }
