@@ -71,11 +71,11 @@ func (q *AllQuery) wants(r record) bool {
 }
 
 func (l *Log) allUp(p *Page, w *walker, q AllQuery) error {
-	if q.From.Commit >= w.head {
-		p.End = true
+	w.pos = max(q.From.Commit, headerSize)
+	if w.pos >= w.head {
+		p.End = true // also at the start of a log without a record
 		return nil
 	}
-	w.pos = max(q.From.Commit, headerSize)
 	if err := w.enterTransaction(); err != nil {
 		return err
 	}
