@@ -12,6 +12,7 @@ import (
 type table struct {
 	def      *checkpoint.Table
 	newState func() state
+	defaults map[string]any // by column, of a row that is made
 	rules    []rule
 }
 

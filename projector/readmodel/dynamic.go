@@ -60,7 +60,12 @@ func Dynamic[E any](d DynamicTable[E]) (*Model, error) {
 		}
 		defaults[i] = v
 	}
-	t := &table{def: d.Table}
+	t := &table{def: d.Table, defaults: map[string]any{}}
+	for i, c := range d.Table.Columns {
+		if defaults[i] != nil {
+			t.defaults[c.Name] = defaults[i]
+		}
+	}
 	key := d.Table.KeyIndexes()
 	t.newState = func() state { return &Values{table: d.Table, key: key, defaults: defaults} }
 	for _, r := range d.Rules {

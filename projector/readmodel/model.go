@@ -161,13 +161,15 @@ func (m *Model) Fingerprint() string {
 		}
 	}
 	add(m.version)
-	for _, t := range m.tables {
+	tables := slices.SortedFunc(slices.Values(m.tables), func(a, b *table) int { return strings.Compare(a.def.Name, b.def.Name) })
+	for _, t := range tables {
 		columns := slices.SortedFunc(slices.Values(t.def.Columns), func(a, b checkpoint.Column) int {
 			return strings.Compare(a.Name, b.Name)
 		})
 		add(t.def.Name)
 		add(columns)
 		add(t.def.Key)
+		add(t.defaults)
 		for _, r := range t.rules {
 			add([2]string{r.eventType(), r.fingerprint()})
 		}
