@@ -1,21 +1,30 @@
 package config
 
 import (
-	"fmt"
-
+	"github.com/photonpump/projector/esclient"
 	"github.com/photonpump/projector/projector"
 	"github.com/photonpump/projector/projector/source"
+	"github.com/photonpump/projector/projector/source/eventstore"
 )
 
-// Build makes all projections, in the order of the file. open opens the source that a projection describes.
-func (c *Config) Build(open func(s *Source) (source.Source, error)) ([]*projector.Projection, error) {
+// Build makes all projections, in the order of the file, reading through client.
+func (c *Config) Build(client *esclient.Client) []*projector.Projection {
 	projections := make([]*projector.Projection, len(c.Projections))
 	for i, p := range c.Projections {
-		src, err := open(&p.Source)
-		if err != nil {
-			return nil, fmt.Errorf("projection %q: source %v: %w", p.Name, &p.Source, err)
-		}
-		projections[i] = p.Build(src)
+		projections[i] = p.Build(p.Source.Open(client))
 	}
-	return projections, nil
+	return projections
+}
+
+// Open makes the source that is described.
+func (s *Source) Open(client *esclient.Client) source.Source {
+	switch {
+	case s.Stream != "":
+		return eventstore.Stream(client, s.Stream)
+	case s.Category != "":
+		return eventstore.Category(client, s.Category)
+	case len(s.Streams) > 0:
+		return eventstore.All(client, eventstore.Filter{Streams: s.Streams})
+	}
+	return eventstore.All(client, eventstore.Filter{Streams: s.All.Streams, Types: s.All.Types})
 }

@@ -4,7 +4,7 @@
 //	if err != nil {
 //		return err // every mistake, one a line: file:line:column: path: what is wrong
 //	}
-//	projections, err := cfg.Build(open)
+//	projections := cfg.Build(client)
 //
 // Each part of the file is described once, as a list of fields with their types and documentation. Loading, the reports
 // of mistakes, the JSON Schema for editors and the reference are all made from it.

@@ -56,7 +56,6 @@ func TestGitHistory(t *testing.T) {
 // foldAll runs a projection over events and returns its rows, by key, as JSON has them.
 func foldAll(t *testing.T, store checkpoint.Store, p *Projection, events []source.Event, batch int) map[string]map[string]any {
 	t.Helper()
-	def := p.Tables()[0]
 	lease := acquire(t, store, p)
 	fold := p.model.NewFold(p.Name, lease)
 	for len(events) > 0 {
@@ -71,6 +70,13 @@ func foldAll(t *testing.T, store checkpoint.Store, p *Projection, events []sourc
 		}
 		fold.Committed()
 	}
+	return rowsOf(t, store, p)
+}
+
+// rowsOf returns the rows of the projection's first table, by key, as JSON has them.
+func rowsOf(t *testing.T, store checkpoint.Store, p *Projection) map[string]map[string]any {
+	t.Helper()
+	def := p.Tables()[0]
 	rows := map[string]map[string]any{}
 	err := store.Rows(t.Context(), def, 0, func(row []any) bool {
 		m := map[string]any{}

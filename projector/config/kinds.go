@@ -101,6 +101,29 @@ func (k name) read(w *walker, n *yaml.Node, path string, v *string) {
 	*v = s
 }
 
+// pattern is a name, or the start of names with * at its end.
+type pattern struct {
+	what string
+	star bool // * is allowed
+}
+
+func (k pattern) describe() *Description { return &Description{Type: "text"} }
+
+func (k pattern) read(w *walker, n *yaml.Node, path string, v *string) {
+	var s string
+	name{k.what}.read(w, n, path, &s)
+	switch i := strings.Index(s, "*"); {
+	case i < 0:
+	case !k.star:
+		w.fail(n, path, "* is not known here; for streams by a pattern: source: {all: {streams: %q}}", s)
+		return
+	case i < len(s)-1:
+		w.fail(n, path, "* may only stand at the end, got %q", s)
+		return
+	}
+	*v = s
+}
+
 // choice is one of several words.
 type choice struct{ values []string }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -86,7 +87,7 @@ func batchSpec() *object[rawBatch] {
 }
 
 func retrySpec() *object[projector.RetryPolicy] {
-	then := map[string]projector.Action{"stop": projector.ActionStop, "skip": projector.ActionSkip}
+	then := map[string]projector.Action{"park": projector.ActionPark, "stop": projector.ActionStop, "skip": projector.ActionSkip}
 	defaults := projector.DefaultRetryPolicy()
 	return &object[projector.RetryPolicy]{
 		fields: []field[projector.RetryPolicy]{
@@ -97,9 +98,12 @@ func retrySpec() *object[projector.RetryPolicy] {
 			of("max_delay", duration{min: time.Millisecond}, func(r *projector.RetryPolicy) *time.Duration { return &r.MaxDelay },
 				"The longest delay.").byDefault("10s"),
 			of("then", word[projector.Action]{then}, func(r *projector.RetryPolicy) *projector.Action { return &r.Then },
-				"After the last attempt: `stop` the projection and say why, or `skip` the event, count and log it.").byDefault("stop"),
+				"After the last attempt: `park` the event, and later ones of its row behind it; `stop` the projection and say why; or `skip` the event, count and log it.").byDefault("park"),
 		},
 		check: func(w *walker, n *yaml.Node, path string, r *projector.RetryPolicy) {
+			if !slices.ContainsFunc(w.entries(n, path), func(e entry) bool { return e.key.Value == "then" }) {
+				r.Then = defaults.Then
+			}
 			r.Attempts = orDefault(r.Attempts, defaults.Attempts)
 			r.Delay = orDefault(r.Delay, defaults.Delay)
 			r.MaxDelay = orDefault(r.MaxDelay, max(r.Delay, defaults.MaxDelay))

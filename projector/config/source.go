@@ -9,7 +9,7 @@ import (
 // Source says which events a projection reads: exactly one of the fields is set.
 type Source struct {
 	Stream   string   // one stream
-	Streams  []string // several, with no order between them
+	Streams  []string // several, in the order of the log
 	Category string   // streams whose name begins with this and a dash
 	All      *All
 }
@@ -33,14 +33,14 @@ func (s *Source) String() string {
 }
 
 func sourceSpec() *object[Source] {
-	streamName := name{"the name of a stream"}
+	streamName := pattern{what: "the name of a stream"}
 	return &object[Source]{
 		fields: []field[Source]{
 			of("stream", streamName, func(s *Source) *string { return &s.Stream },
 				"One stream."),
 			of("streams", listOf[string]{streamName, "one stream"}, func(s *Source) *[]string { return &s.Streams },
-				"Several streams. There is no order between their events."),
-			of("category", name{"the name of a category"}, func(s *Source) *string { return &s.Category },
+				"Several streams, in the order of the log. All of the log is read for them."),
+			of("category", pattern{what: "the name of a category"}, func(s *Source) *string { return &s.Category },
 				"All streams named `category-…`. The event store must run its $by_category projection."),
 			of("all", pointer[All]{allSpec()}, func(s *Source) **All { return &s.All },
 				"The whole log, filtered by streams and types. `{}` is everything but system events."),
@@ -61,9 +61,9 @@ func sourceSpec() *object[Source] {
 
 func allSpec() *object[All] {
 	return &object[All]{fields: []field[All]{
-		of("streams", listOf[string]{name{"the name of a stream"}, "one stream"}, func(a *All) *[]string { return &a.Streams },
+		of("streams", listOf[string]{pattern{"the name of a stream", true}, "one stream"}, func(a *All) *[]string { return &a.Streams },
 			"Only these streams. `*` stands for any text at the end: `area-*`."),
-		of("types", listOf[string]{name{"an event type"}, "one event type"}, func(a *All) *[]string { return &a.Types },
+		of("types", listOf[string]{pattern{"an event type", true}, "one event type"}, func(a *All) *[]string { return &a.Types },
 			"Only these event types. `*` stands for any text at the end: `order.*`."),
 	}}
 }

@@ -26,14 +26,6 @@ func (e *ValueError) Unwrap() error { return e.Err }
 // Is makes errors.Is(err, ErrValue) true.
 func (e *ValueError) Is(target error) bool { return target == ErrValue }
 
-// PanicError is what a function of a table panicked with.
-type PanicError struct {
-	Value any
-	Stack []byte
-}
-
-func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
-
 // describe prints a value for an error, shortened.
 func describe(v any) string {
 	const most = 80

@@ -18,6 +18,7 @@ type fold struct {
 	model      *Model
 	projection string
 	lease      checkpoint.Lease
+	epoch      int64
 	rows       []*rowSet // as model.tables
 	routes     map[string]*route
 
@@ -59,6 +60,9 @@ type op struct {
 
 func newFold(m *Model, projection string, lease checkpoint.Lease) *fold {
 	f := &fold{model: m, projection: projection, lease: lease, routes: make(map[string]*route)}
+	if lease != nil {
+		f.epoch = lease.Epoch()
+	}
 	for _, t := range m.tables {
 		f.rows = append(f.rows, newRowSet(t, m.cacheRows))
 	}
@@ -196,7 +200,7 @@ func (f *fold) see(i int) {
 }
 
 func (f *fold) panicked(p any) error {
-	return &projector.EventError{Index: f.at, Class: projector.ClassHandler, Err: &PanicError{Value: p, Stack: debug.Stack()}}
+	return &projector.EventError{Index: f.at, Class: projector.ClassHandler, Err: &projector.PanicError{Value: p, Stack: debug.Stack()}}
 }
 
 // reset forgets the batch, so that no body is kept.
@@ -239,7 +243,7 @@ func (f *fold) route(eventType string) *route {
 			d := rule.decoding()
 			in := feeds[d]
 			if in == nil {
-				in = &feed{decoder: d.newDecoder(f.projection, f.lease.Epoch())}
+				in = &feed{decoder: d.newDecoder(f.projection, f.epoch)}
 				feeds[d] = in
 				r.feeds = append(r.feeds, in)
 			}

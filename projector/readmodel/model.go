@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/photonpump/projector/checkpoint"
 	"github.com/photonpump/projector/projector"
@@ -23,9 +24,15 @@ type Model struct {
 	tables    []*table
 	cacheRows int
 	version   string
+
+	keying sync.Mutex // guards keys
+	keys   *fold      // without a lease, to compute ordering keys; nil = not needed yet
 }
 
-var _ projector.Folder = (*Model)(nil)
+var (
+	_ projector.Folder = (*Model)(nil)
+	_ projector.Keyer  = (*Model)(nil)
+)
 
 // keyedRule is a rule that knows the Go type of its key.
 type keyedRule interface {

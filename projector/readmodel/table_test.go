@@ -145,7 +145,7 @@ func TestErrorsNameTheirEvent(t *testing.T) {
 func TestPanicHasAStack(t *testing.T) {
 	t.Parallel()
 	b := setup(t, ponies())
-	var p *PanicError
+	var p *projector.PanicError
 	if err := b.Fold.Fold(t.Context(), []source.Event{jump("a", 101)}); !errors.As(err, &p) || !strings.Contains(string(p.Stack), "table_test.go") {
 		t.Errorf("got %v with stack %s", err, p.Stack)
 	}

@@ -1,0 +1,106 @@
+package config
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/esclient"
+	"github.com/photonpump/projector/esclient/esnode"
+	"github.com/photonpump/projector/projector"
+)
+
+const runFile = `
+projections:
+  one:
+    source: {stream: order-1}
+    key: event.stream
+    table: {columns: {stream: text, n: int}, primary_key: stream}
+    on: {placed: {increment: {n: body.n}}}
+  several:
+    source: {streams: [order-1, other]}
+    key: event.stream
+    table: {columns: {stream: text, n: int}, primary_key: stream}
+    on: {placed: {increment: {n: body.n}}}
+  category:
+    source: {category: order}
+    key: event.stream
+    table: {columns: {stream: text, n: int}, primary_key: stream}
+    on: {placed: {increment: {n: body.n}}}
+  filtered:
+    source: {all: {streams: [order-*], types: plac*}}
+    key: event.stream
+    table: {columns: {stream: text, n: int}, primary_key: stream}
+    on: {"*": {increment: {n: body.n}}}
+  everything:
+    source: {all: {}}
+    key: event.stream
+    table: {columns: {stream: text, n: int}, primary_key: stream}
+    on: {placed: {when: body.n != 4, increment: {n: body.n}}}
+`
+
+// TestRun runs each kind of source against a node, with the runner that users run.
+func TestRun(t *testing.T) {
+	t.Parallel()
+	node, err := esnode.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := node.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	client, err := esclient.Dial(t.Context(), node.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, e := range []struct {
+		stream, eventType string
+		n                 int
+	}{{"order-1", "placed", 1}, {"order-2", "placed", 2}, {"other", "placed", 4}, {"order-1", "placed", 8}, {"order-2", "paid", 16}} {
+		body := map[string]int{"n": e.n}
+		if _, err := client.Append(t.Context(), e.stream, esclient.Any, esclient.NewEvent{Type: e.eventType, Body: body}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg, err := Parse("f.yml", []byte(runFile), environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	onEachStore(t, func(t *testing.T, store checkpoint.Store) {
+		for range 2 { // the second time there is nothing to do
+			runner, err := projector.NewRunner(store, cfg.Build(client), projector.Once(), projector.WithLeaseTTL(time.Minute))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := runner.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := map[string]map[string]any{}
+		for _, p := range cfg.Projections {
+			got[p.Name] = map[string]any{}
+			for stream, row := range rowsOf(t, store, p) {
+				got[p.Name][stream] = row["n"]
+			}
+		}
+		want := map[string]map[string]any{
+			"one":        {"order-1": 9.0},
+			"several":    {"order-1": 9.0, "other": 4.0},
+			"category":   {"order-1": 9.0, "order-2": 2.0},
+			"filtered":   {"order-1": 9.0, "order-2": 2.0},
+			"everything": {"order-1": 9.0, "order-2": 2.0},
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("rows (-want +got):\n%s", diff)
+		}
+	})
+}
