@@ -71,6 +71,7 @@ func (c *Cluster) Elect() (int, error) {
 		if !c.node.members[next].dead.Load() && next != old {
 			c.node.leading.Store(int32(next))
 			c.node.epoch.Add(1)
+			c.node.psubs.restart()
 			return next, nil
 		}
 	}

@@ -42,6 +42,10 @@ func commands() map[Command]command {
 		SubscribeToStream:     {handle: handleSubscribe},
 		UnsubscribeFromStream: {handle: handleUnsubscribe},
 
+		FilteredReadAllEventsForward:  {handle: handleReadFilteredForward, since: 20},
+		FilteredReadAllEventsBackward: {handle: handleReadFilteredBackward, since: 20},
+		FilteredSubscribeToStream:     {handle: handleSubscribeFiltered, since: 20},
+
 		ConnectToPersistentSubscription: {handle: handleConnectGroup},
 		CreatePersistentSubscription:    {handle: handleCreateGroup},
 		UpdatePersistentSubscription:    {handle: handleUpdateGroup},

@@ -224,6 +224,17 @@ func (s *psubs) save(u *user, done func(change)) {
 
 func mayManage(u *user) bool { return u.isAdmin() || u.in(groupOps) }
 
+// restart makes all groups anew from their checkpoints, as a new leader does.
+func (s *psubs) restart() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, key := range s.order {
+		old := s.groups[key]
+		old.stop()
+		s.put(old.settings)
+	}
+}
+
 // stop ends all groups.
 func (s *psubs) stop() {
 	for _, g := range s.list("") {

@@ -16,8 +16,9 @@ type volatileSub struct {
 	id      wire.CorrelationID
 	stream  string // "" is all
 	resolve bool
-	narrow  bool  // the client's event numbers have 32 bits
-	after   int64 // position of the last event that is not pushed
+	filter  *subFilter // nil: everything
+	narrow  bool       // the client's event numbers have 32 bits
+	after   int64      // position of the last event that is not pushed
 
 	mu    sync.Mutex // makes that nothing is pushed behind the end
 	ended bool
@@ -27,17 +28,30 @@ func (s *volatileSub) deliver(e *liveEvent) {
 	if e.Commit <= s.after {
 		return
 	}
-	r := e.Resolved
-	if s.resolve {
-		r = e.resolve()
-	}
-	push := encoded(r, true, s.narrow)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
 		return
 	}
-	s.conn.send(StreamEventAppeared, s.id, &pushBody{push})
+	if s.filter == nil {
+		s.push(e)
+		return
+	}
+	wanted, checkpoint := s.filter.pass(e)
+	if wanted {
+		s.push(e)
+	}
+	if checkpoint {
+		s.conn.send(CheckpointReached, s.id, message{&wirepb.CheckpointReached{CommitPosition: &e.Commit, PreparePosition: &e.Prepare}})
+	}
+}
+
+func (s *volatileSub) push(e *liveEvent) {
+	r := e.Resolved
+	if s.resolve {
+		r = e.resolve()
+	}
+	s.conn.send(StreamEventAppeared, s.id, &pushBody{encoded(r, true, s.narrow)})
 }
 
 // pushBody is a StreamEventAppeared whose event is encoded already.
@@ -72,7 +86,15 @@ func handleSubscribe(c *conn, r *request) {
 		c.badRequest(r, err.Error())
 		return
 	}
-	stream := m.GetEventStreamId()
+	if m.EventStreamId == nil && c.node.cfg.version20 {
+		c.badRequest(r, "the name of the stream is missing")
+		return
+	}
+	c.subscribe(r, m.GetEventStreamId(), m.GetResolveLinkTos(), nil)
+}
+
+// subscribe confirms a volatile subscription and pushes to it from then on.
+func (c *conn) subscribe(r *request, stream string, resolve bool, filter *subFilter) {
 	readable := stream
 	if stream == "" {
 		readable = allStreams
@@ -81,7 +103,7 @@ func handleSubscribe(c *conn, r *request) {
 		c.refuseSubscription(r, wirepb.SubscriptionDropped_REASON_ACCESS_DENIED)
 		return
 	}
-	s := &volatileSub{conn: c, id: r.Correlation, stream: stream, resolve: m.GetResolveLinkTos(), narrow: c.version == 0}
+	s := &volatileSub{conn: c, id: r.Correlation, stream: stream, resolve: resolve, filter: filter, narrow: c.version == 0}
 	c.subs[r.Correlation] = append(c.subs[r.Correlation], s)
 	c.node.hub.listen(stream, s, func(lastCommit int64) {
 		s.after = lastCommit
