@@ -117,7 +117,11 @@ func TestFlippedBits(t *testing.T) {
 			t.Parallel()
 			file, ends, states := smallLog(t, sync)
 			last := ends[len(ends)-2]
-			for i := range file {
+			step := 1
+			if !sync {
+				step = 7
+			}
+			for i := 0; i < len(file); i += step {
 				bad := slices.Clone(file)
 				bad[i] ^= 1 << (i % 8)
 				l, _, err := openBytes(t, bad)
