@@ -291,7 +291,7 @@ func checkScheme(s string, schemes []string, want string) string {
 // secretText is text that may hold a password.
 type secretText struct{ check func(s string) string }
 
-func (k secretText) describe() *Description { return &Description{Type: "text", Variable: true} }
+func (k secretText) describe() *Description { return &Description{Type: KindText} }
 
 func (k secretText) read(w *walker, n *yaml.Node, path string, v *Secret) {
 	if n.Kind != yaml.ScalarNode {

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/expr-lang/expr/types"
@@ -37,7 +39,7 @@ func eventSpec() *object[rawEvent] {
 // bodyKind is the name of a type, a mapping of fields, or a list with the type of its elements.
 type bodyKind struct{}
 
-func (bodyKind) describe() *Description { return &Description{Type: "body"} }
+func (bodyKind) describe() *Description { return &Description{Type: KindBody} }
 
 func (k bodyKind) read(w *walker, n *yaml.Node, path string, v *bodyType) {
 	switch n.Kind {
@@ -66,14 +68,26 @@ func (k bodyKind) read(w *walker, n *yaml.Node, path string, v *bodyType) {
 	}
 }
 
-// scalar reads the name of a type. What JSON has no form for is text in it.
-func (bodyKind) scalar(w *walker, n *yaml.Node, path string) types.Type {
-	known := map[string]types.Type{
+func bodyScalars() map[string]types.Type {
+	return map[string]types.Type{
 		"text": types.String, "int": types.Int64, "float": types.Float64, "bool": types.Bool, "time": types.String,
 		"uuid": types.String, "decimal": types.Any, "json": types.Any, "any": types.Any,
 	}
+}
+
+// bodyTypes returns the names of types in bodies.
+func bodyTypes() []string {
+	names := slices.Sorted(maps.Keys(bodyScalars()))
+	for _, name := range slices.Clone(names) {
+		names = append(names, listPrefix+name)
+	}
+	return names
+}
+
+// scalar reads the name of a type. What JSON has no form for is text in it.
+func (bodyKind) scalar(w *walker, n *yaml.Node, path string) types.Type {
 	item, isList := strings.CutPrefix(n.Value, listPrefix)
-	t, ok := known[item]
+	t, ok := bodyScalars()[item]
 	if !ok {
 		w.fail(n, path, "unknown type %q%s", n.Value, similarType(n.Value))
 		return nil

@@ -24,7 +24,7 @@ type expression struct {
 // expressionKind takes any scalar: `body.name`, `1`, `true`.
 type expressionKind struct{}
 
-func (expressionKind) describe() *Description { return &Description{Type: "expression"} }
+func (expressionKind) describe() *Description { return &Description{Type: KindExpression} }
 
 func (expressionKind) read(w *walker, n *yaml.Node, path string, v *expression) {
 	s, ok := scalar(w, n, path, "an expression such as body.name")

@@ -26,7 +26,7 @@ type text struct {
 	check func(s string) string
 }
 
-func (k text) describe() *Description { return &Description{Type: "text", Variable: true} }
+func (k text) describe() *Description { return &Description{Type: KindText} }
 
 func (k text) read(w *walker, n *yaml.Node, path string, v *string) {
 	want := "text"
@@ -87,7 +87,7 @@ func (w *walker) expand(n *yaml.Node, path, s string) (string, bool) {
 // name is text that is taken as it is.
 type name struct{ what string }
 
-func (k name) describe() *Description { return &Description{Type: "text"} }
+func (k name) describe() *Description { return &Description{Type: KindText} }
 
 func (k name) read(w *walker, n *yaml.Node, path string, v *string) {
 	s, ok := scalar(w, n, path, k.what)
@@ -107,7 +107,7 @@ type pattern struct {
 	star bool // * is allowed
 }
 
-func (k pattern) describe() *Description { return &Description{Type: "text"} }
+func (k pattern) describe() *Description { return &Description{Type: KindText} }
 
 func (k pattern) read(w *walker, n *yaml.Node, path string, v *string) {
 	var s string
@@ -127,7 +127,7 @@ func (k pattern) read(w *walker, n *yaml.Node, path string, v *string) {
 // choice is one of several words.
 type choice struct{ values []string }
 
-func (k choice) describe() *Description { return &Description{Type: "text", Values: k.values} }
+func (k choice) describe() *Description { return &Description{Type: KindText, Values: k.values} }
 
 func (k choice) read(w *walker, n *yaml.Node, path string, v *string) {
 	s, ok := scalar(w, n, path, oneOf(k.values))
@@ -144,7 +144,7 @@ func (k choice) read(w *walker, n *yaml.Node, path string, v *string) {
 // boolean is true or false.
 type boolean struct{}
 
-func (boolean) describe() *Description { return &Description{Type: "bool"} }
+func (boolean) describe() *Description { return &Description{Type: KindBool} }
 
 func (boolean) read(w *walker, n *yaml.Node, path string, v *bool) {
 	if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
@@ -157,7 +157,7 @@ func (boolean) read(w *walker, n *yaml.Node, path string, v *bool) {
 // integer is a whole number within bounds.
 type integer struct{ min, max int }
 
-func (integer) describe() *Description { return &Description{Type: "int"} }
+func (integer) describe() *Description { return &Description{Type: KindInt} }
 
 func (k integer) read(w *walker, n *yaml.Node, path string, v *int) {
 	i, err := strconv.Atoi(strings.ReplaceAll(n.Value, "_", ""))
@@ -180,7 +180,7 @@ func (k integer) read(w *walker, n *yaml.Node, path string, v *int) {
 // duration is a time such as 5s.
 type duration struct{ min time.Duration }
 
-func (duration) describe() *Description { return &Description{Type: "duration"} }
+func (duration) describe() *Description { return &Description{Type: KindDuration} }
 
 func (k duration) read(w *walker, n *yaml.Node, path string, v *time.Duration) {
 	if n.Kind != yaml.ScalarNode {
@@ -211,7 +211,7 @@ type listOf[V any] struct {
 
 func (k listOf[V]) describe() *Description {
 	item := k.item.describe()
-	return &Description{Type: "list", Item: item}
+	return &Description{Type: KindList, Item: item}
 }
 
 func (k listOf[V]) read(w *walker, n *yaml.Node, path string, v *[]V) {
@@ -257,7 +257,7 @@ type mappingOf[V any] struct {
 }
 
 func (k mappingOf[V]) describe() *Description {
-	return &Description{Type: "mapping", Item: k.item.describe(), Doc: k.what}
+	return &Description{Type: KindMapping, Item: k.item.describe(), Doc: k.what}
 }
 
 func (k mappingOf[V]) read(w *walker, n *yaml.Node, path string, v *[]named[V]) {
@@ -281,7 +281,7 @@ type word[V any] struct{ values map[string]V }
 
 func (k word[V]) names() []string { return slices.Sorted(maps.Keys(k.values)) }
 
-func (k word[V]) describe() *Description { return &Description{Type: "text", Values: k.names()} }
+func (k word[V]) describe() *Description { return &Description{Type: KindText, Values: k.names()} }
 
 func (k word[V]) read(w *walker, n *yaml.Node, path string, v *V) {
 	var s string

@@ -60,7 +60,7 @@ func tableSpec(several bool) *object[rawTable] {
 // placed is text that remembers where it stands.
 type placed struct{ what string }
 
-func (placed) describe() *Description { return &Description{Type: "text"} }
+func (placed) describe() *Description { return &Description{Type: KindText} }
 
 func (k placed) read(w *walker, n *yaml.Node, path string, v *placedText) {
 	v.node = n
@@ -89,7 +89,7 @@ func columnSpec() *object[rawColumn] {
 }
 
 func (columnKind) describe() *Description {
-	return &Description{Type: "column", Or: []*Description{typeKind{}.describe(), columnSpec().describe()}}
+	return &Description{Type: KindOr, Or: []*Description{typeKind{}.describe(), columnSpec().describe()}}
 }
 
 func (columnKind) read(w *walker, n *yaml.Node, path string, v *rawColumn) {
@@ -114,7 +114,9 @@ func typeNames() []string {
 	return names
 }
 
-func (typeKind) describe() *Description { return &Description{Type: "type", Values: typeNames()} }
+func (typeKind) describe() *Description {
+	return &Description{Type: KindColumnType, Values: typeNames()}
+}
 
 func (typeKind) read(w *walker, n *yaml.Node, path string, v *checkpoint.Type) {
 	s, ok := scalar(w, n, path, "a column type: "+oneOf(checkpoint.Bases())+", or list of one of them")
@@ -152,7 +154,7 @@ func similarType(s string) string {
 // anything is kept as it stands.
 type anything struct{}
 
-func (anything) describe() *Description { return &Description{Type: "any"} }
+func (anything) describe() *Description { return &Description{Type: KindAny} }
 
 func (anything) read(_ *walker, n *yaml.Node, _ string, v **yaml.Node) { *v = n }
 
@@ -169,7 +171,7 @@ func indexSpec() *object[rawIndex] {
 
 func (indexKind) describe() *Description {
 	columns := listOf[placedText]{placed{}, ""}.describe()
-	return &Description{Type: "index", Or: []*Description{columns, indexSpec().describe()}}
+	return &Description{Type: KindOr, Or: []*Description{columns, indexSpec().describe()}}
 }
 
 func (indexKind) read(w *walker, n *yaml.Node, path string, v *rawIndex) {

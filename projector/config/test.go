@@ -79,8 +79,8 @@ func testSpec() *object[rawTest] {
 type wantKind struct{}
 
 func (wantKind) describe() *Description {
-	row := &Description{Type: "mapping", Doc: "names of columns", Item: anything{}.describe()}
-	return &Description{Type: "list", Item: row}
+	row := &Description{Type: KindMapping, Doc: "names of columns", Item: anything{}.describe()}
+	return &Description{Type: KindRows, Item: row}
 }
 
 func (wantKind) read(w *walker, n *yaml.Node, path string, v *[]rawWant) {
@@ -119,8 +119,8 @@ func givenSpec() *object[rawGiven] {
 }
 
 func (eventKind) describe() *Description {
-	return &Description{Type: "event", Or: []*Description{
-		{Type: "mapping", Doc: "one event type", Item: anything{}.describe()}, givenSpec().describe(),
+	return &Description{Type: KindOr, Or: []*Description{
+		{Type: KindMapping, Doc: "one event type", Item: anything{}.describe()}, givenSpec().describe(),
 	}}
 }
 

@@ -110,22 +110,40 @@ type kind[V any] interface {
 	describe() *Description
 }
 
-// Description says what a value may be. JSON Schema and reference are made from it.
+// Description says what a value may be. The JSON Schema and the reference are made from it.
 type Description struct {
-	Type      string // text, int, bool, duration, list, mapping, object, or a word of the reference
-	Doc       string
-	Values    []string           // if only these are allowed
-	Fields    []FieldDescription // of an object
-	Item      *Description       // of a list or a mapping
-	Or        []*Description     // alternatives
-	Variable  bool               // ${VAR} is expanded
-	Recursive string
+	Type   Kind
+	Doc    string             // of an object, or what the keys of a mapping are
+	Values []string           // if only these are allowed
+	Fields []FieldDescription // of an object
+	Item   *Description       // of a list or a mapping
+	Or     []*Description     // alternatives
 }
+
+// Kind names the kinds of values.
+type Kind string
+
+// The kinds of values.
+const (
+	KindText       Kind = "text"
+	KindBool       Kind = "bool"
+	KindInt        Kind = "int"
+	KindDuration   Kind = "duration"
+	KindExpression Kind = "expression"
+	KindColumnType Kind = "type"
+	KindList       Kind = "list"    // of Item; one item may stand for a list of one
+	KindRows       Kind = "rows"    // a list of Item that may be empty
+	KindMapping    Kind = "mapping" // of free keys to Item
+	KindObject     Kind = "object"  // of known keys, Fields
+	KindOr         Kind = "or"      // one of Or
+	KindBody       Kind = "body"    // the declaration of a body
+	KindAny        Kind = "any"
+)
 
 // FieldDescription is one key of an object.
 type FieldDescription struct {
 	Name     string
-	Doc      string
+	Doc      string // Markdown
 	Default  string // as written in YAML; empty = none
 	Required bool
 	Value    *Description
@@ -160,7 +178,7 @@ type object[T any] struct {
 }
 
 func (o *object[T]) describe() *Description {
-	d := &Description{Type: "object", Doc: o.doc}
+	d := &Description{Type: KindObject, Doc: o.doc}
 	for _, f := range o.fields {
 		d.Fields = append(d.Fields, f.FieldDescription)
 	}
