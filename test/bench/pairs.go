@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 )
 
@@ -29,6 +30,7 @@ type program struct {
 func (b *bench) pairs() []pair {
 	n := func(events int) string { return strconv.Itoa(max(int(float64(events)*b.scale), 1000)) }
 	limit := func(args ...string) []string { return append([]string{b.bin("limit")}, args...) }
+	rows := func(args ...string) []string { return append([]string{b.bin("rows")}, args...) }
 	ours := func(args ...string) []string { return append([]string{b.self, "work"}, args...) }
 	pairs := []pair{{
 		name: "read", target: 0.8, cpu: 1.4,
@@ -62,8 +64,21 @@ func (b *bench) pairs() []pair {
 			server: "node", args: limit("read", "-n", n(5e5), "-page", "500", "-inflight", "4"),
 			setup: [][]string{limit("append", "-n", n(5e5), "-batch", "100", "-inflight", "10")},
 		},
+	}, pair{
+		name: "table in sqlite", target: 0.8,
+		limit: program{server: "blaster", args: rows("sqlite", "-n", n(1e6))},
+		ours:  program{server: "blaster", args: ours("rows", "-n", n(1e6))},
 	})
-	return pairs
+	dsn := os.Getenv("PROJECTOR_TEST_POSTGRES")
+	table := pair{
+		name: "table in postgres", target: 0.8,
+		limit: program{server: "blaster", args: rows("upsert", "-n", n(1e6)), env: []string{"PGDSN=" + dsn}},
+		ours:  program{server: "blaster", args: ours("rows", "-n", n(1e6), "-database", dsn)},
+	}
+	if dsn == "" {
+		table.skip = "PROJECTOR_TEST_POSTGRES names no server"
+	}
+	return append(pairs, table)
 }
 
 func (p pair) goal() string {

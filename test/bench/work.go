@@ -28,7 +28,7 @@ type job struct {
 // work runs the job of that name and prints what it measured.
 func work(name string, args []string) error {
 	jobs := map[string]func(context.Context, *job) (measurement, error){
-		"read": read, "catchup": catchUp, "append": appendOne, "live": live,
+		"read": read, "catchup": catchUp, "append": appendOne, "live": live, "rows": rows,
 		"node": node, "node-sync": nodeSync,
 	}
 	run, ok := jobs[name]
