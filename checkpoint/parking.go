@@ -11,6 +11,9 @@ import (
 // ErrUnknownCommand means that the store has no command of that number.
 var ErrUnknownCommand = errors.New("unknown command")
 
+// CommandRetention is how long a command is kept at least after it was executed.
+const CommandRetention = 7 * 24 * time.Hour
+
 // ParkingStore is what a [Store] can do that keeps parked events and commands. Its leases are [ParkingLease]s.
 type ParkingStore interface {
 	Store
@@ -20,7 +23,8 @@ type ParkingStore interface {
 	Parked(ctx context.Context, projection string, key *string, after int64, limit int) ([]Parked, error)
 
 	// Send stores a command for the owner of a projection, and returns its number. Anybody may. It fails with
-	// [ErrUnknownProjection] if there is none of that name.
+	// [ErrUnknownProjection] if there is none of that name. Commands are forgotten some time after they were executed,
+	// see [CommandRetention].
 	Send(ctx context.Context, projection string, c Command) (number int64, err error)
 
 	// Command returns a command, with its answer if the owner has executed it, or [ErrUnknownCommand].

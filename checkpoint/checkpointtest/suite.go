@@ -66,6 +66,10 @@ func Run(t *testing.T, newDatabase func(t *testing.T) Database) {
 		{"TypesProperty", testTypesProperty},
 		{"RefusedValues", testRefusedValues},
 		{"Unique", testUnique},
+		{"Park", testPark},
+		{"ParkIsAtomic", testParkIsAtomic},
+		{"Commands", testCommands},
+		{"Deaths", testDeaths},
 		{"Cancelled", testCancelled},
 		{"Closed", testClosed},
 	}

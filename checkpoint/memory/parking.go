@@ -158,7 +158,10 @@ func (l *lease) park(p *projection, c checkpoint.Change) {
 	}
 	p.Status.Parked = int64(len(p.parked))
 	for _, a := range c.Answers {
-		if r := &l.store.requests[a.Number-1]; r.projection == l.name {
+		if a.Number < 1 || a.Number > int64(len(l.store.requests)) {
+			continue
+		}
+		if r := &l.store.requests[a.Number-1]; r.projection == l.name && r.Done.IsZero() {
 			r.Done, r.Answer, r.Refused = now, a.Text, a.Refused
 		}
 	}

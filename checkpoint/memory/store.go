@@ -140,7 +140,7 @@ func (s *Store) Acquire(ctx context.Context, claim checkpoint.Claim) (checkpoint
 			Name: claim.Name, Stored: p.Fingerprint, Wants: claim.Fingerprint, Position: p.Position,
 		}
 	}
-	died := p.Owner != "" && p.instance != claim.Instance // its lease has run out
+	died := !p.Expires.IsZero() && p.instance != claim.Instance // its lease has run out
 	marker := p.marker
 	if p.marker = (checkpoint.Marker{}); died {
 		p.deaths++
@@ -203,7 +203,9 @@ func (s *Store) Reset(ctx context.Context, name string, tables ...*checkpoint.Ta
 	for _, def := range tables {
 		s.tables[def.Name] = newTable(s.tables[def.Name].def)
 	}
-	*p = projection{fresh: true, Status: checkpoint.Status{Name: name, Epoch: p.Epoch + 1, Updated: now}}
+	*p = projection{
+		fresh: true, Status: checkpoint.Status{Name: name, Epoch: p.Epoch + 1, Updated: now}, parking: parking{numbers: p.numbers},
+	}
 	return nil
 }
 

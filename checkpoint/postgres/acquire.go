@@ -17,52 +17,72 @@ func (s *Store) Acquire(ctx context.Context, claim checkpoint.Claim) (checkpoint
 		return nil, err
 	}
 	for {
-		epoch, err := s.inspect(ctx, claim)
+		found, err := s.inspect(ctx, claim)
 		if err != nil {
 			return nil, err
 		}
-		l, err := s.claim(ctx, claim, epoch)
-		if l != nil || err != nil {
-			return l, err
+		l, err := s.claim(ctx, claim, found)
+		if err != nil {
+			return nil, err
+		}
+		if l != nil {
+			return l, nil
 		}
 		// Somebody else was faster; the next look says who.
 	}
 }
 
-// inspect returns the epoch of a projection that can be claimed, 0 if it is new, or an error that says why it cannot.
-func (s *Store) inspect(ctx context.Context, claim checkpoint.Claim) (epoch int64, err error) {
+// free is what is known of a projection that nobody owns.
+type free struct {
+	epoch  int64 // 0: it is new
+	died   bool  // its owner has not released it, and is not the one that asks
+	marker checkpoint.Marker
+}
+
+// inspect looks at a projection, and returns an error that says why it cannot be claimed if it cannot.
+func (s *Store) inspect(ctx context.Context, claim checkpoint.Claim) (found free, err error) {
 	rows, err := s.exec(ctx, s.sql.inspect, claim.Name)
 	if err != nil {
-		return 0, fmt.Errorf("projection %q: acquire: %w", claim.Name, s.explain(err))
+		return found, fmt.Errorf("projection %q: acquire: %w", claim.Name, s.explain(err))
 	}
 	if len(rows) == 0 {
-		return 0, nil
+		return found, nil
 	}
 	row := rows[0]
 	if row[2] != nil {
 		left := time.Duration(decodeInt(row[2])) * time.Microsecond
-		return 0, &checkpoint.HeldError{Name: claim.Name, Owner: string(row[1]), Expires: left}
+		return found, &checkpoint.HeldError{Name: claim.Name, Owner: string(row[1]), Expires: left}
 	}
 	position, err := parsePosition(row[3])
 	if err != nil {
-		return 0, fmt.Errorf("projection %q: %w", claim.Name, err)
+		return found, fmt.Errorf("projection %q: %w", claim.Name, err)
 	}
 	if stored := string(row[4]); claim.Fingerprint != "" && stored != "" && stored != claim.Fingerprint {
-		return 0, &checkpoint.DefinitionError{Name: claim.Name, Stored: stored, Wants: claim.Fingerprint, Position: position}
+		return found, &checkpoint.DefinitionError{Name: claim.Name, Stored: stored, Wants: claim.Fingerprint, Position: position}
 	}
-	return decodeInt(row[0]), nil
+	found.epoch = decodeInt(row[0])
+	unreleased := decodeBool(row[5])
+	if found.died = unreleased && decodeUUID(row[6]) != claim.Instance; found.died {
+		found.marker = decodeMarker(row[7], row[8])
+	}
+	return found, nil
 }
 
 // claim tries to take a lease that was free a moment ago; nil means that it is not any more.
-func (s *Store) claim(ctx context.Context, claim checkpoint.Claim, epoch int64) (checkpoint.Lease, error) {
-	me := identity{projection: s.hash(claim.Name), epoch: epoch + 1}
+func (s *Store) claim(ctx context.Context, claim checkpoint.Claim, found free) (*lease, error) {
+	me := identity{projection: s.hash(claim.Name), epoch: found.epoch + 1}
 	// Whoever holds the row locked has lost the lease, and either finishes at once or is not coming back.
 	defer s.evictAfter(ctx, min(claim.TTL, claimPatience), me)()
+	died := int64(0)
+	if found.died {
+		died = 1
+	}
 	var results [][][][]byte
 	err := s.with(ctx, func(conn *pgxpool.Conn) (err error) {
 		var b script
 		b.add(s.sql.settings, me.String())
-		b.add(s.sql.claim, claim.Name, claim.Owner, micros(claim.TTL), claim.Fingerprint, claim.Start.String())
+		b.add(s.sql.claim, claim.Name, claim.Owner, micros(claim.TTL), claim.Fingerprint, claim.Start.String(),
+			claim.Instance, found.epoch, died)
 		results, _, err = b.run(ctx, conn.Conn().PgConn())
 		return err
 	})
@@ -73,7 +93,7 @@ func (s *Store) claim(ctx context.Context, claim checkpoint.Claim, epoch int64) 
 		return nil, nil
 	}
 	row := results[1][0]
-	l := &lease{store: s, name: claim.Name, epoch: decodeInt(row[0]), ttl: claim.TTL}
+	l := &lease{store: s, name: claim.Name, epoch: decodeInt(row[0]), ttl: claim.TTL, deaths: int(decodeInt(row[4])), marker: found.marker}
 	if l.position, err = parsePosition(row[1]); err != nil {
 		return nil, fmt.Errorf("projection %q: %w", claim.Name, err)
 	}
@@ -85,6 +105,13 @@ func (s *Store) claim(ctx context.Context, claim checkpoint.Claim, epoch int64) 
 
 // claimPatience is how long Acquire waits for the lock of a row whose lease has expired.
 const claimPatience = 500 * time.Millisecond
+
+func decodeMarker(id, deaths []byte) checkpoint.Marker {
+	if id == nil {
+		return checkpoint.Marker{}
+	}
+	return checkpoint.Marker{Event: decodeUUID(id), Deaths: int(decodeInt(deaths))}
+}
 
 func decodeEventRef(id, position []byte) (ref checkpoint.EventRef, err error) {
 	if id == nil {

@@ -33,6 +33,7 @@ func (c *commit) prepare() error {
 			return err
 		}
 	}
+	c.addParking()
 	l, change := c.lease, &c.change
 	id, position := any(array{oid: pgtype.UUIDOID}), any(nil)
 	if change.Last != (checkpoint.EventRef{}) {
@@ -40,7 +41,7 @@ func (c *commit) prepare() error {
 	}
 	c.moved = c.script.n
 	c.add(nil, l.store.sql.commit, l.name, l.epoch, change.From.String(), change.To.String(), micros(l.ttl),
-		change.Handled, change.Ignored, id, position)
+		change.Handled, change.Ignored, id, position, change.Skipped)
 	return nil
 }
 

@@ -73,6 +73,14 @@ func decodeTime(b []byte) time.Time {
 	return time.UnixMicro(decodeInt(b) + epoch2000).UTC()
 }
 
+// decodeUUID reads an id, uuid.Nil for null.
+func decodeUUID(b []byte) (id uuid.UUID) {
+	copy(id[:], b)
+	return id
+}
+
+func decodeBool(b []byte) bool { return len(b) == 1 && b[0] != 0 }
+
 func decodeInt(b []byte) int64 { return int64(binary.BigEndian.Uint64(b)) }
 
 // decodeArray reads a binary array of one dimension.

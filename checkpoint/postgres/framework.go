@@ -11,6 +11,8 @@ import (
 // clock_timestamp(), which goes on while a transaction waits for a lock.
 type frameworkSQL struct {
 	version, inspect, claim, list, commit, renew, report, release, reset, settings, blockers string
+	park, unpark, retry, answer, parked, parkedKeys, clearParked, exists, mark               string
+	send, command, commands                                                                  string
 }
 
 func newFrameworkSQL(schema string) frameworkSQL {
@@ -21,29 +23,33 @@ func newFrameworkSQL(schema string) frameworkSQL {
 		// The state of a projection for somebody who wants it. Microseconds left of the lease, null if it is free.
 		inspect: in(`SELECT epoch, owner,
 			CASE WHEN expires > clock_timestamp() THEN (extract(epoch FROM expires - clock_timestamp()) * 1000000)::bigint END,
-			coalesce(position, 'start'), fingerprint
+			coalesce(position, 'start'), fingerprint, expires IS NOT NULL, instance, marker_id, marker_deaths
 			FROM {}projections WHERE name = $1`),
 
-		// $1 name, $2 owner, $3 ttl in microseconds, $4 fingerprint, $5 start
-		claim: in(`INSERT INTO {}projections AS p (name, epoch, owner, expires, position, fingerprint)
-			VALUES ($1, 1, $2, clock_timestamp() + $3 * interval '1 microsecond', $5, $4)
+		// $1 name, $2 owner, $3 ttl in microseconds, $4 fingerprint, $5 start, $6 instance, $7 epoch that was seen,
+		// $8 1 if its owner has died
+		claim: in(`INSERT INTO {}projections AS p (name, epoch, owner, expires, position, fingerprint, instance)
+			VALUES ($1, 1, $2, clock_timestamp() + $3 * interval '1 microsecond', $5, $4, $6)
 			ON CONFLICT (name) DO UPDATE SET epoch = p.epoch + 1, owner = excluded.owner,
 				expires = clock_timestamp() + $3 * interval '1 microsecond', position = coalesce(p.position, excluded.position),
-				fingerprint = coalesce(nullif(excluded.fingerprint, ''), p.fingerprint), updated = clock_timestamp()
-			WHERE (p.expires IS NULL OR p.expires <= clock_timestamp())
-				AND (excluded.fingerprint = '' OR p.fingerprint = '' OR p.fingerprint = excluded.fingerprint)
-			RETURNING epoch, position, last_id, last_position`),
+				fingerprint = coalesce(nullif(excluded.fingerprint, ''), p.fingerprint), updated = clock_timestamp(),
+				instance = excluded.instance, deaths = p.deaths + $8, marker_id = NULL
+			WHERE p.epoch = $7 AND (p.expires IS NULL OR p.expires <= clock_timestamp())
+			RETURNING epoch, position, last_id, last_position, deaths`),
 
 		list: in(`SELECT name, epoch, owner, expires, coalesce(expires > clock_timestamp(), false), coalesce(position, 'start'),
-			last_id, last_position, fingerprint, handled, ignored, state, reason, updated
-			FROM {}projections ORDER BY name`),
+			last_id, last_position, fingerprint, handled, ignored, state, reason, updated, skipped,
+			(SELECT count(*) FROM {}parked k WHERE k.projection = p.name)
+			FROM {}projections p ORDER BY name`),
 
-		// $1 name, $2 epoch, $3 from, $4 to, $5 ttl, $6 handled, $7 ignored, $8 last id or null, $9 last position.
+		// $1 name, $2 epoch, $3 from, $4 to, $5 ttl, $6 handled, $7 ignored, $8 last id or null, $9 last position,
+		// $10 skipped.
 		// If no row is as expected, the division by zero makes the whole transaction fail: nobody has to look at the
 		// result before it is committed.
 		commit: in(`WITH moved AS (UPDATE {}projections SET position = $4, expires = clock_timestamp() + $5 * interval '1 microsecond',
 				handled = handled + $6, ignored = ignored + $7, last_id = coalesce($8, last_id),
-				last_position = coalesce($9, last_position), updated = clock_timestamp()
+				last_position = coalesce($9, last_position), updated = clock_timestamp(), skipped = skipped + $10,
+				marker_id = NULL, deaths = CASE WHEN position = $4 THEN deaths ELSE 0 END
 				WHERE name = $1 AND epoch = $2 AND position = $3 RETURNING 1)
 			SELECT 1 / count(*) FROM moved`),
 
@@ -53,11 +59,36 @@ func newFrameworkSQL(schema string) frameworkSQL {
 		report: in(`UPDATE {}projections SET state = $3, reason = $4, updated = clock_timestamp()
 			WHERE name = $1 AND epoch = $2 RETURNING 1`),
 
-		release: in(`UPDATE {}projections SET owner = '', expires = NULL WHERE name = $1 AND epoch = $2`),
+		release: in(`UPDATE {}projections SET owner = '', expires = NULL, deaths = 0, marker_id = NULL
+			WHERE name = $1 AND epoch = $2`),
+
+		mark: in(`UPDATE {}projections SET marker_id = $3, marker_deaths = $4 WHERE name = $1 AND epoch = $2 RETURNING 1`),
 
 		reset: in(`UPDATE {}projections SET epoch = epoch + 1, owner = '', expires = NULL, position = NULL, last_id = NULL,
-			last_position = 'start', fingerprint = '', handled = 0, ignored = 0, state = '', reason = '', updated = clock_timestamp()
+			last_position = 'start', fingerprint = '', handled = 0, ignored = 0, state = '', reason = '', updated = clock_timestamp(),
+			skipped = 0, instance = NULL, deaths = 0, marker_id = NULL
 			WHERE name = $1 AND (expires IS NULL OR expires <= clock_timestamp()) RETURNING 1`),
+
+		park:   parkSQL(in(`{}parked`)),
+		unpark: in(`DELETE FROM {}parked WHERE projection = $1 AND number = ANY ($2)`),
+		retry: in(`UPDATE {}parked SET class = $3, error = $4, attempts = $5, tried = $6
+			WHERE projection = $1 AND number = $2`),
+		answer: in(`UPDATE {}commands SET done = clock_timestamp(), answer = $3, refused = $4 <> 0
+			WHERE projection = $1 AND number = $2 AND done IS NULL`),
+
+		// $1 projection, $2 key or null, $3 after, $4 limit or null
+		parked: in(`SELECT ` + parkedColumns + `, at, number FROM {}parked
+			WHERE projection = $1 AND number > $3 AND ($2::text IS NULL OR key = $2) ORDER BY number LIMIT $4`),
+		parkedKeys:  in(`SELECT key, count(*) FROM {}parked WHERE projection = $1 GROUP BY key`),
+		clearParked: in(`DELETE FROM {}parked WHERE projection = $1`),
+		exists:      in(`SELECT 1 FROM {}projections WHERE name = $1`),
+
+		// $1 projection, $2 name, $3 args, $4 by, $5 retention in microseconds
+		send: in(`WITH forgotten AS (DELETE FROM {}commands WHERE done < clock_timestamp() - $5 * interval '1 microsecond')
+			INSERT INTO {}commands (projection, name, args, by) SELECT p.name, $2, $3, $4 FROM {}projections p WHERE p.name = $1
+			RETURNING number`),
+		command:  in(`SELECT ` + commandColumns + ` FROM {}commands WHERE number = $1`),
+		commands: in(`SELECT ` + commandColumns + ` FROM {}commands WHERE projection = $1 AND done IS NULL ORDER BY number`),
 
 		// For the length of the transaction: who we are, for those that we may block.
 		settings: `SELECT set_config('application_name', $1, true)`,

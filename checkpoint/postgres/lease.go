@@ -21,6 +21,8 @@ type lease struct {
 	ttl      time.Duration
 	position checkpoint.Position
 	last     checkpoint.EventRef
+	deaths   int
+	marker   checkpoint.Marker
 	released atomic.Bool
 }
 

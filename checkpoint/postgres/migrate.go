@@ -39,6 +39,52 @@ CREATE TABLE ` + schema + `.projector_projections (
 	updated       timestamptz NOT NULL DEFAULT clock_timestamp()
 ) WITH (fillfactor = 50);
 `},
+		{oldest: 1, statements: `
+ALTER TABLE ` + schema + `.projector_projections
+	ADD COLUMN skipped       bigint NOT NULL DEFAULT 0,
+	ADD COLUMN instance      uuid,                     -- process of the owner
+	ADD COLUMN deaths        bigint NOT NULL DEFAULT 0, -- owners that did not release it, since the position moved
+	ADD COLUMN marker_id     uuid,                     -- the event that is being handled on its own
+	ADD COLUMN marker_deaths bigint NOT NULL DEFAULT 0;
+CREATE TABLE ` + schema + `.projector_parked (
+	number          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	projection      text COLLATE "C" NOT NULL,
+	key             text COLLATE "C" NOT NULL,    -- what text cannot hold is written with a backslash, here and below
+	position        text NOT NULL,
+	id              uuid NOT NULL,
+	type            text NOT NULL,
+	stream          text NOT NULL,
+	event_no        bigint NOT NULL,
+	data            bytea,
+	metadata        bytea,
+	json            boolean NOT NULL,
+	created         timestamptz,
+	link_id         uuid,
+	link_stream     text,
+	link_no         bigint,
+	link_unresolved boolean,
+	class           text NOT NULL,                -- empty: waits behind another event of its key
+	error           text NOT NULL,
+	attempts        bigint NOT NULL,
+	tried           timestamptz,
+	at              timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX projector_parked_key ON ` + schema + `.projector_parked (projection, key, number);
+CREATE INDEX projector_parked_number ON ` + schema + `.projector_parked (projection, number);
+CREATE TABLE ` + schema + `.projector_commands (
+	number     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	projection text COLLATE "C" NOT NULL,
+	name       text NOT NULL,
+	args       bytea,
+	by         text NOT NULL,
+	sent       timestamptz NOT NULL DEFAULT clock_timestamp(),
+	done       timestamptz,                       -- null: not executed yet
+	answer     text NOT NULL DEFAULT '',
+	refused    boolean NOT NULL DEFAULT false
+);
+CREATE INDEX projector_commands_waiting ON ` + schema + `.projector_commands (projection, number) WHERE done IS NULL;
+CREATE INDEX projector_commands_done ON ` + schema + `.projector_commands (done);
+`},
 	}
 }
 

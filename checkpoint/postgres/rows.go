@@ -28,9 +28,9 @@ func (s *Store) List(ctx context.Context) ([]checkpoint.Status, error) {
 
 func decodeStatus(row [][]byte) (checkpoint.Status, error) {
 	st := checkpoint.Status{
-		Name: string(row[0]), Epoch: decodeInt(row[1]), Owner: string(row[2]), Held: row[4][0] != 0,
+		Name: string(row[0]), Epoch: decodeInt(row[1]), Owner: string(row[2]), Held: decodeBool(row[4]),
 		Fingerprint: string(row[8]), Handled: decodeInt(row[9]), Ignored: decodeInt(row[10]),
-		State: string(row[11]), Reason: string(row[12]), Updated: decodeTime(row[13]),
+		State: string(row[11]), Reason: string(row[12]), Updated: decodeTime(row[13]), Skipped: decodeInt(row[14]), Parked: decodeInt(row[15]),
 	}
 	if row[3] != nil {
 		st.Expires = decodeTime(row[3])
@@ -43,45 +43,42 @@ func decodeStatus(row [][]byte) (checkpoint.Status, error) {
 
 // Reset implements [checkpoint.Store].
 func (s *Store) Reset(ctx context.Context, name string, tables ...*checkpoint.Table) error {
+	for {
+		done, err := s.tryReset(ctx, name, tables)
+		if err == nil && !done {
+			_, err = s.inspect(ctx, checkpoint.Claim{Name: name}) // says who holds it; if nobody does any more, try again
+		}
+		if err != nil {
+			return fmt.Errorf("reset %q: %w", name, err)
+		}
+		if done {
+			return nil
+		}
+	}
+}
+
+// tryReset reports whether nobody held the projection, and it was reset.
+func (s *Store) tryReset(ctx context.Context, name string, tables []*checkpoint.Table) (done bool, err error) {
 	var b script
 	for _, t := range tables {
 		b.add(s.table(t).truncate)
 	}
+	b.add(s.sql.clearParked, name)
 	b.add("WITH done AS ("+s.sql.reset+") SELECT 1 / count(*) FROM done", name)
-	err := s.with(ctx, func(conn *pgxpool.Conn) error {
+	err = s.with(ctx, func(conn *pgxpool.Conn) error {
 		_, failed, err := b.run(ctx, conn.Conn().PgConn())
 		switch {
 		case err == nil:
+			done = true
 			return nil
 		case failed < len(tables):
 			return tableError(tables[failed], err)
-		case isState(err, "22012"):
-			return s.whyNotReset(ctx, name)
+		case failed < b.n && isState(err, "22012"):
+			return s.mustExist(ctx, name)
 		}
 		return s.explain(err)
 	})
-	switch {
-	case errors.Is(err, errLetGo):
-		return s.Reset(ctx, name, tables...)
-	case err != nil:
-		return fmt.Errorf("reset %q: %w", name, err)
-	}
-	return nil
-}
-
-// errLetGo says that the owner who was in the way has given the lease up, or let it expire, meanwhile.
-var errLetGo = errors.New("lease let go meanwhile")
-
-// whyNotReset says who holds a projection, or that there is none.
-func (s *Store) whyNotReset(ctx context.Context, name string) error {
-	epoch, err := s.inspect(ctx, checkpoint.Claim{Name: name})
-	switch {
-	case err != nil:
-		return err
-	case epoch == 0:
-		return checkpoint.ErrUnknownProjection
-	}
-	return errLetGo
+	return done, err
 }
 
 // Rows implements [checkpoint.Store]. Rows are read as yield takes them.

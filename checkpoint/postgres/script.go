@@ -19,7 +19,7 @@ type script struct {
 	n     int
 }
 
-// add appends a statement. Parameters are string, int64, float64, bool, time.Time, uuid.UUID, nil or array.
+// add appends a statement. Parameters are string, int64, time.Time, uuid.UUID, []byte, nil or array.
 func (b *script) add(sql string, params ...any) {
 	values, oids := make([][]byte, len(params)), make([]uint32, len(params))
 	for i, p := range params {
@@ -47,6 +47,8 @@ func param(v any) (value []byte, oid uint32) {
 		return appendTime(nil, v), pgtype.TimestamptzOID
 	case uuid.UUID:
 		return v[:], pgtype.UUIDOID
+	case []byte:
+		return v, pgtype.ByteaOID
 	case array:
 		return v.bytes, v.oid
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -71,12 +72,28 @@ func newStore(pool *pgxpool.Pool, c config) *Store {
 // Pool returns the pool of connections, for handlers and queries of the application. It must not be closed.
 func (s *Store) Pool() *pgxpool.Pool { return s.pool }
 
-// Close closes the pool if the store has opened it. It is idempotent, and waits for calls that are under way.
+// closeTimeout is how long Close waits for connections that are in use.
+const closeTimeout = 5 * time.Second
+
+// Close closes the pool if the store has opened it. It is idempotent, and waits for calls that are under way, but not
+// longer than 5 s: a handler may hang in its transaction.
 func (s *Store) Close() error {
-	if s.ownsPool {
-		s.pool.Close()
+	if !s.ownsPool {
+		return nil
 	}
-	return nil
+	closed := make(chan struct{})
+	go func() { // ends when the last connection has been given back
+		defer close(closed)
+		s.pool.Close()
+	}()
+	timeout := time.NewTimer(closeTimeout)
+	defer timeout.Stop()
+	select {
+	case <-closed:
+		return nil
+	case <-timeout.C:
+		return fmt.Errorf("postgres: close: a connection is still in use after %v", closeTimeout)
+	}
 }
 
 // with runs fn with a connection of the pool.

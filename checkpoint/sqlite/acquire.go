@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/photonpump/projector/checkpoint"
 )
 
@@ -16,6 +18,8 @@ type free struct {
 	epoch    int64 // 0: it is new
 	position *checkpoint.Position
 	last     checkpoint.EventRef
+	deaths   int64 // with the last owner, if it has died
+	marker   checkpoint.Marker
 }
 
 // Acquire implements [checkpoint.Store]. It looks before it claims, so that those who wait for a lease do not write.
@@ -32,11 +36,12 @@ func (s *Store) Acquire(ctx context.Context, claim checkpoint.Claim) (checkpoint
 		if err != nil {
 			return err
 		}
-		l.epoch, l.last = found.epoch+1, found.last
+		l.epoch, l.last, l.deaths, l.marker = found.epoch+1, found.last, int(found.deaths), found.marker
 		if found.position != nil {
 			l.position = *found.position
 		}
-		_, err = s.writer.exec(claimSQL, claim.Name, claim.Owner, millis(claim.TTL), claim.Fingerprint, claim.Start.String(), l.epoch)
+		_, err = s.writer.exec(claimSQL, claim.Name, claim.Owner, millis(claim.TTL), claim.Fingerprint, claim.Start.String(), l.epoch,
+			claim.Instance.String(), found.deaths)
 		return err
 	})
 	if err != nil {
@@ -54,8 +59,10 @@ type queryer interface {
 func inspect(ctx context.Context, q queryer, claim checkpoint.Claim) (found free, err error) {
 	var owner, fingerprint, lastPosition string
 	var left *int64
-	var position, lastID *string
-	err = q.QueryRowContext(ctx, inspectSQL, claim.Name).Scan(&found.epoch, &owner, &left, &position, &fingerprint, &lastID, &lastPosition)
+	var position, lastID, instance, marker *string
+	var unreleased bool
+	err = q.QueryRowContext(ctx, inspectSQL, claim.Name).Scan(&found.epoch, &owner, &left, &position, &fingerprint, &lastID, &lastPosition,
+		&unreleased, &instance, &found.deaths, &marker, &found.marker.Deaths)
 	if errors.Is(err, sql.ErrNoRows) {
 		return free{}, nil
 	}
@@ -82,7 +89,23 @@ func inspect(ctx context.Context, q queryer, claim checkpoint.Claim) (found free
 		}
 		return free{}, e
 	}
-	return found, nil
+	return found, found.mourn(unreleased, instance != nil && *instance == claim.Instance.String(), marker)
+}
+
+// mourn says what the end of the last owner means for the one that comes now.
+func (f *free) mourn(unreleased, itself bool, marker *string) (err error) {
+	died := unreleased && !itself
+	if died {
+		f.deaths++
+	}
+	if !died || marker == nil {
+		f.marker = checkpoint.Marker{}
+		return nil
+	}
+	if f.marker.Event, err = uuid.Parse(*marker); err != nil {
+		return fmt.Errorf("marked event: %w", err)
+	}
+	return nil
 }
 
 // explain says what to do where the framework's own tables are missing.
@@ -117,7 +140,7 @@ func scanStatus(rows *sql.Rows) (st checkpoint.Status, err error) {
 	var lastID *string
 	var position, lastPosition string
 	err = rows.Scan(&st.Name, &st.Epoch, &st.Owner, &expires, &st.Held, &position, &lastID, &lastPosition, &st.Fingerprint,
-		&st.Handled, &st.Ignored, &st.State, &st.Reason, &updated)
+		&st.Handled, &st.Ignored, &st.State, &st.Reason, &updated, &st.Skipped, &st.Parked)
 	if err != nil {
 		return st, classed(err)
 	}
@@ -146,6 +169,9 @@ func (s *Store) Reset(ctx context.Context, name string, tables ...*checkpoint.Ta
 			if _, err := s.writer.exec(s.table(t).clear); err != nil {
 				return tableError(t, -1, err)
 			}
+		}
+		if _, err := s.writer.exec(clearParkedSQL, name); err != nil {
+			return err
 		}
 		_, err = s.writer.exec(resetSQL, name)
 		return err

@@ -17,33 +17,62 @@ const now = `CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER)`
 const (
 	// The state of a projection for somebody who wants it. Milliseconds left of the lease, null if it is free.
 	inspectSQL = `SELECT epoch, owner, CASE WHEN expires > ` + now + ` THEN expires - ` + now + ` END, position, fingerprint,
-		last_id, last_position FROM projector_projections WHERE name = ?`
+		last_id, last_position, expires IS NOT NULL, instance, deaths, marker_id, marker_deaths
+		FROM projector_projections WHERE name = ?`
 
-	// ?1 name, ?2 owner, ?3 ttl in milliseconds, ?4 fingerprint, ?5 start, ?6 epoch. The write lock is held since the
+	// ?1 name, ?2 owner, ?3 ttl in milliseconds, ?4 fingerprint, ?5 start, ?6 epoch, ?7 instance, ?8 deaths. The write lock is held since the
 	// projection was inspected.
-	claimSQL = `INSERT INTO projector_projections (name, epoch, owner, expires, position, fingerprint, updated)
-		VALUES (?1, ?6, ?2, ` + now + ` + ?3, ?5, ?4, ` + now + `)
+	claimSQL = `INSERT INTO projector_projections (name, epoch, owner, expires, position, fingerprint, updated, instance, deaths)
+		VALUES (?1, ?6, ?2, ` + now + ` + ?3, ?5, ?4, ` + now + `, ?7, ?8)
 		ON CONFLICT (name) DO UPDATE SET epoch = excluded.epoch, owner = excluded.owner, expires = excluded.expires,
 			position = coalesce(position, excluded.position),
-			fingerprint = coalesce(nullif(excluded.fingerprint, ''), fingerprint), updated = excluded.updated`
+			fingerprint = coalesce(nullif(excluded.fingerprint, ''), fingerprint), updated = excluded.updated,
+			instance = excluded.instance, deaths = excluded.deaths, marker_id = NULL`
 
 	listSQL = `SELECT name, epoch, owner, expires, coalesce(expires > ` + now + `, 0), coalesce(position, 'start'), last_id,
-		last_position, fingerprint, handled, ignored, state, reason, updated FROM projector_projections ORDER BY name`
+		last_position, fingerprint, handled, ignored, state, reason, updated, skipped,
+		(SELECT count(*) FROM projector_parked k WHERE k.projection = p.name)
+		FROM projector_projections p ORDER BY name`
 
-	// ?1 name, ?2 epoch, ?3 from, ?4 to, ?5 ttl, ?6 handled, ?7 ignored, ?8 last id or null, ?9 last position or null
+	// ?1 name, ?2 epoch, ?3 from, ?4 to, ?5 ttl, ?6 handled, ?7 ignored, ?8 last id or null, ?9 last position or
+	// null, ?10 skipped
 	commitSQL = `UPDATE projector_projections SET position = ?4, expires = ` + now + ` + ?5, handled = handled + ?6,
-		ignored = ignored + ?7, last_id = coalesce(?8, last_id), last_position = coalesce(?9, last_position), updated = ` + now + `
+		ignored = ignored + ?7, last_id = coalesce(?8, last_id), last_position = coalesce(?9, last_position), updated = ` + now + `,
+		skipped = skipped + ?10, marker_id = NULL, deaths = CASE WHEN position = ?4 THEN deaths ELSE 0 END
 		WHERE name = ?1 AND epoch = ?2 AND position = ?3`
 
 	renewSQL = `UPDATE projector_projections SET expires = ` + now + ` + ?3 WHERE name = ?1 AND epoch = ?2`
 
 	reportSQL = `UPDATE projector_projections SET state = ?3, reason = ?4, updated = ` + now + ` WHERE name = ?1 AND epoch = ?2`
 
-	releaseSQL = `UPDATE projector_projections SET owner = '', expires = NULL WHERE name = ?1 AND epoch = ?2`
+	releaseSQL = `UPDATE projector_projections SET owner = '', expires = NULL, deaths = 0, marker_id = NULL WHERE name = ?1 AND epoch = ?2`
 
 	resetSQL = `UPDATE projector_projections SET epoch = epoch + 1, owner = '', expires = NULL, position = NULL, last_id = NULL,
-		last_position = 'start', fingerprint = '', handled = 0, ignored = 0, state = '', reason = '', updated = ` + now + `
-		WHERE name = ?1`
+		last_position = 'start', fingerprint = '', handled = 0, ignored = 0, state = '', reason = '', updated = ` + now + `,
+		skipped = 0, instance = NULL, deaths = 0, marker_id = NULL WHERE name = ?1`
+
+	markSQL = `UPDATE projector_projections SET marker_id = ?3, marker_deaths = ?4 WHERE name = ?1 AND epoch = ?2`
+
+	existsSQL = `SELECT count(*) FROM projector_projections WHERE name = ?`
+
+	parkSQL = `INSERT INTO projector_parked (` + parkedColumns + `, projection, at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ` + now + `)`
+	unparkSQL = `DELETE FROM projector_parked WHERE projection = ? AND number = ?`
+	retrySQL  = `UPDATE projector_parked SET class = ?3, error = ?4, attempts = ?5, tried = ?6 WHERE projection = ?1 AND number = ?2`
+
+	// ?1 projection, ?2 key or null, ?3 after, ?4 limit, negative for none
+	parkedSQL = `SELECT ` + parkedColumns + `, at, number FROM projector_parked
+		WHERE projection = ?1 AND number > ?3 AND (?2 IS NULL OR key = ?2) ORDER BY number LIMIT ?4`
+	parkedKeysSQL  = `SELECT key, count(*) FROM projector_parked WHERE projection = ? GROUP BY key`
+	clearParkedSQL = `DELETE FROM projector_parked WHERE projection = ?`
+
+	// ?1 projection, ?2 name, ?3 args, ?4 by
+	sendSQL = `INSERT INTO projector_commands (projection, name, args, by, sent)
+		SELECT name, ?2, ?3, ?4, ` + now + ` FROM projector_projections WHERE name = ?1`
+	forgetSQL   = `DELETE FROM projector_commands WHERE done < ` + now + ` - ?`
+	answerSQL   = `UPDATE projector_commands SET done = ` + now + `, answer = ?3, refused = ?4 WHERE projection = ?1 AND number = ?2 AND done IS NULL`
+	commandSQL  = `SELECT ` + commandColumns + ` FROM projector_commands WHERE number = ?`
+	commandsSQL = `SELECT ` + commandColumns + ` FROM projector_commands WHERE projection = ? AND done IS NULL ORDER BY number`
 )
 
 func millis(d time.Duration) int64 { return max(1, d.Milliseconds()) }

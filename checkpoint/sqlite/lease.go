@@ -18,6 +18,8 @@ type lease struct {
 	ttl      time.Duration
 	position checkpoint.Position
 	last     checkpoint.EventRef
+	deaths   int
+	marker   checkpoint.Marker
 	released atomic.Bool
 	writing  atomic.Bool // a transaction of this lease holds the write lock
 }
@@ -99,9 +101,12 @@ func (l *lease) write(ctx context.Context, change *checkpoint.Change) error {
 			return err
 		}
 	}
+	if err := l.park(&change.Parking); err != nil {
+		return err
+	}
 	id, position := eventRef(change.Last)
 	changed, err := l.store.writer.exec(commitSQL, l.name, l.epoch, change.From.String(), change.To.String(), millis(l.ttl),
-		change.Handled, change.Ignored, id, position)
+		change.Handled, change.Ignored, id, position, change.Skipped)
 	if err == nil && changed != 1 {
 		return l.fenced()
 	}

@@ -38,6 +38,51 @@ CREATE TABLE projector_projections (
 	updated       INTEGER NOT NULL             -- milliseconds since 1970
 ) WITHOUT ROWID;
 `},
+		{oldest: 1, statements: `
+ALTER TABLE projector_projections ADD COLUMN skipped INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE projector_projections ADD COLUMN instance TEXT;                       -- process of the owner
+ALTER TABLE projector_projections ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;   -- owners that did not release it, since the position moved
+ALTER TABLE projector_projections ADD COLUMN marker_id TEXT;                      -- the event that is being handled on its own
+ALTER TABLE projector_projections ADD COLUMN marker_deaths INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE projector_parked (
+	number          INTEGER PRIMARY KEY AUTOINCREMENT,
+	projection      TEXT NOT NULL,
+	key             TEXT NOT NULL,             -- what text cannot hold is written with a backslash, here and below
+	position        TEXT NOT NULL,
+	id              TEXT NOT NULL,
+	type            TEXT NOT NULL,
+	stream          TEXT NOT NULL,
+	event_no        INTEGER NOT NULL,
+	data            BLOB,
+	metadata        BLOB,
+	json            INTEGER NOT NULL,
+	created         INTEGER,                   -- microseconds since 1970
+	link_id         TEXT,
+	link_stream     TEXT,
+	link_no         INTEGER,
+	link_unresolved INTEGER,
+	class           TEXT NOT NULL,             -- empty: waits behind another event of its key
+	error           TEXT NOT NULL,
+	attempts        INTEGER NOT NULL,
+	tried           INTEGER,                   -- microseconds since 1970
+	at              INTEGER NOT NULL           -- milliseconds since 1970
+);
+CREATE INDEX projector_parked_key ON projector_parked (projection, key, number);
+CREATE INDEX projector_parked_number ON projector_parked (projection, number);
+CREATE TABLE projector_commands (
+	number     INTEGER PRIMARY KEY AUTOINCREMENT,
+	projection TEXT NOT NULL,
+	name       TEXT NOT NULL,
+	args       BLOB,
+	by         TEXT NOT NULL,
+	sent       INTEGER NOT NULL,               -- milliseconds since 1970
+	done       INTEGER,                        -- null: not executed yet
+	answer     TEXT NOT NULL DEFAULT '',
+	refused    INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX projector_commands_waiting ON projector_commands (projection, number) WHERE done IS NULL;
+CREATE INDEX projector_commands_done ON projector_commands (done);
+`},
 	}
 }
 

@@ -64,7 +64,8 @@ func (c config) open(ctx context.Context, path string, read bool) (*sql.DB, erro
 // Reader returns connections that can read, for queries of the application. It must not be closed.
 func (s *Store) Reader() *sql.DB { return s.reader }
 
-// Close closes the file. It is idempotent, and waits for writes that are under way.
+// Close closes the file. It is idempotent, and waits for writes that are under way, but not longer than 5 s: a handler
+// may hang in its transaction.
 func (s *Store) Close() error {
 	return errors.Join(s.reader.Close(), s.writer.close()) // the writer last: it then folds the WAL into the file
 }

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/photonpump/projector/checkpoint"
 )
@@ -29,6 +31,9 @@ func newWriter(db *sql.DB) *writer {
 
 // lock waits for the connection. The caller unlocks.
 func (w *writer) lock(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
@@ -133,13 +138,20 @@ func (w *writer) rollback() {
 	_, _ = w.conn.ExecContext(context.Background(), "ROLLBACK")
 }
 
-// close waits for the one who writes.
+// closeTimeout is how long close waits for a transaction that is open.
+const closeTimeout = 5 * time.Second
+
+// close waits for the one who writes, but not for ever: a handler may hang in its transaction.
 func (w *writer) close() error {
+	timeout := time.NewTimer(closeTimeout)
+	defer timeout.Stop()
 	select {
 	case <-w.closed:
 		return nil
 	case <-w.token:
+		close(w.closed)
+		return errors.Join(w.drop(), w.db.Close())
+	case <-timeout.C:
+		return fmt.Errorf("close: a transaction is still open after %v", closeTimeout)
 	}
-	close(w.closed)
-	return errors.Join(w.drop(), w.db.Close())
 }
