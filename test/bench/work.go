@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"syscall"
 	"time"
@@ -22,7 +23,6 @@ type job struct {
 	stream   string
 	inflight int
 	database string
-	meter    meter
 }
 
 // work runs the job of that name and prints what it measured.
@@ -41,11 +41,23 @@ func work(name string, args []string) error {
 	flags.IntVar(&j.n, "n", 1_000_000, "events")
 	flags.IntVar(&j.inflight, "inflight", 100, "requests in flight")
 	flags.StringVar(&j.database, "database", "", "Postgres URL; empty = SQLite")
+	profile := flags.String("cpuprofile", "", "file to write a CPU profile to")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if *profile != "" {
+		f, err := os.Create(*profile)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = f.Close() }()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
 	m, err := run(ctx, j)
 	if err != nil {
 		return err
