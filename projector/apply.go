@@ -63,33 +63,38 @@ type someError struct {
 func (e *someError) Error() string { return e.err.Error() }
 func (e *someError) Unwrap() error { return e.err }
 
-// effect runs the side effect of an event, if it has one.
-func (s *session) effect(ctx context.Context, e *source.Event) error {
-	of := s.p.handlers[e.Type]
-	if of == nil || of.effect == nil {
+// effect runs the side effect of the i-th event of a chunk, if it has one and has not had it.
+func (s *session) effect(ctx context.Context, c *chunk, i int) error {
+	if !s.hasEffect(c, i) {
 		return nil
 	}
-	return s.call(ctx, of.effect, nil, e)
+	if err := s.caller.call(ctx, s.p.effect(c.events[i].Type), nil, &c.events[i]); err != nil {
+		return &EventError{Index: i, Class: classifyHandler(s.store, err), Err: err}
+	}
+	c.setCalled(i)
+	return nil
 }
 
-func (s *session) call(ctx context.Context, h *Handler, tx any, e *source.Event) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &PanicError{Value: v, Stack: debug.Stack()}
-		}
-	}()
-	c := h.codec
-	if c == nil {
-		c = s.cfg.codec
+// hasEffect reports whether the i-th event of a chunk still has to have a side effect.
+func (s *session) hasEffect(c *chunk, i int) bool {
+	e := &c.events[i]
+	return s.p.effect(e.Type) != nil && !c.isCalled(i) && !s.replayed(e)
+}
+
+// replayed reports whether the event is one whose side effects were had long ago.
+func (s *session) replayed(e *source.Event) bool {
+	if s.cfg.floor.IsStart() {
+		return false
 	}
-	return h.call(ctx, tx, c, Envelope{Event: *e, Projection: s.p.name, Epoch: s.lease.Epoch()})
+	order, ok := e.Position.Compare(s.cfg.floor)
+	return ok && order <= 0
 }
 
 // prepare makes a flight of a chunk all of whose events are folded and called.
 func (s *session) prepare(c chunk) *flight {
 	f := &flight{chunk: c, change: checkpoint.Change{From: c.from, To: c.to, Last: c.last()}, began: time.Now()}
 	for i := range c.events {
-		if s.p.handles(c.events[i].Type) {
+		if s.handles(c.events[i].Type) {
 			f.change.Handled++
 		}
 	}
@@ -112,12 +117,13 @@ func (s *session) commit(ctx context.Context, f *flight) error {
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
+	caller := newCaller(s)
 	for i := range f.events {
-		of := s.p.handlers[f.events[i].Type]
-		if of == nil || of.tx == nil {
+		h := s.p.tx(f.events[i].Type)
+		if h == nil {
 			continue
 		}
-		if err := s.call(ctx, of.tx, tx.Native(), &f.events[i]); err != nil {
+		if err := caller.call(ctx, h, tx.Native(), &f.events[i]); err != nil {
 			rollback(ctx, tx)
 			return &EventError{Index: i, Class: classifyHandler(s.store, err), Err: err}
 		}
@@ -135,7 +141,7 @@ func rollback(ctx context.Context, tx checkpoint.Tx) {
 
 func (s *session) wantsTx(events []source.Event) bool {
 	for i := range events {
-		if of := s.p.handlers[events[i].Type]; of != nil && of.tx != nil {
+		if s.p.tx(events[i].Type) != nil {
 			return true
 		}
 	}
@@ -162,7 +168,7 @@ func (s *session) landed(f *flight) {
 	}
 	s.keeper.touch(f.began)
 	s.position = f.to
-	s.progress = true
+	s.progress.Store(true)
 	rows := 0
 	for _, w := range f.change.Writes {
 		rows += len(w.Upserts) + len(w.Deletes)
@@ -191,18 +197,14 @@ func (s *session) rollback() {
 }
 
 // apply folds, calls and commits a chunk, one after the other. After an error nothing of it is in memory, and what has had
-// its side effect is counted in c.called.
+// its side effect is noted in the chunk.
 func (s *session) apply(ctx context.Context, c *chunk) error {
 	err := s.queue(c, 0, len(c.events))
 	if err == nil {
 		err = s.fold(ctx, c.events)
 	}
-	for err == nil && c.called < len(c.events) {
-		if err = s.effect(ctx, &c.events[c.called]); err != nil {
-			err = &EventError{Index: c.called, Class: classifyHandler(s.store, err), Err: err}
-			break
-		}
-		c.called++
+	for i := 0; err == nil && i < len(c.events); i++ {
+		err = s.effect(ctx, c, i)
 	}
 	if err == nil {
 		f := s.prepare(*c)

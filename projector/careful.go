@@ -62,7 +62,7 @@ func (s *session) worthwhile(c *chunk) bool {
 // proves reports whether one of the events is handled by somebody, so that its success shows that not everything fails.
 func (s *session) proves(events []source.Event) bool {
 	for i := range events {
-		if s.p.handles(events[i].Type) {
+		if s.handles(events[i].Type) {
 			return true
 		}
 	}
@@ -75,7 +75,7 @@ func (s *session) lead(c *chunk) int {
 		return 0
 	}
 	for i := range c.events {
-		if s.p.handles(c.events[i].Type) {
+		if s.handles(c.events[i].Type) {
 			return i
 		}
 	}

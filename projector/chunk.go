@@ -14,7 +14,7 @@ type chunk struct {
 	from     checkpoint.Position
 	to       checkpoint.Position // after all events, and whatever the source passed over behind them
 	events   []source.Event      // one that is diverted has lost its type here, so that nobody handles it
-	called   int                 // so many events at the beginning have had their side effects
+	called   []bool              // by index: has had its side effect; shorter than events if none of the rest has
 	diverted []diverted          // in order of their index
 	skipped  int64               // so many of the events have lost their type because they are skipped
 }
@@ -46,14 +46,15 @@ func (c *chunk) add(b source.Batch) {
 
 // cut takes the first n events off c and returns them as a chunk of their own. All of them take the position along.
 func (c *chunk) cut(src source.Source, n int) chunk {
-	head := chunk{from: c.from, to: c.to, events: c.events[:n:n], called: min(c.called, n)}
+	k := min(n, len(c.called))
+	head := chunk{from: c.from, to: c.to, events: c.events[:n:n], called: c.called[:k:k]}
 	if n < len(c.events) {
 		head.to = c.from
 		for i := range head.events {
 			head.to = src.Advance(head.to, &head.events[i])
 		}
 	}
-	c.from, c.events, c.called = head.to, c.events[n:], c.called-head.called
+	c.from, c.events, c.called = head.to, c.events[n:], c.called[k:]
 	split := slices.IndexFunc(c.diverted, func(d diverted) bool { return d.index >= n })
 	if split < 0 {
 		split = len(c.diverted)
@@ -67,7 +68,10 @@ func (c *chunk) cut(src source.Source, n int) chunk {
 func (c *chunk) glue(head chunk) {
 	c.from = head.from
 	c.skipped += head.skipped
-	c.called += head.called // if not all of head are called, none of c are
+	if len(c.called) > 0 {
+		head.called = append(slices.Grow(head.called, len(head.events)), make([]bool, len(head.events)-len(head.called))...)
+	}
+	c.called = append(head.called, c.called...)
 	c.diverted = append(head.diverted, shift(c.diverted, len(head.events))...)
 	c.events = append(head.events, c.events...)
 }
@@ -95,11 +99,19 @@ func (c *chunk) isDiverted(i int) bool {
 	return found
 }
 
-// restore makes all events those they were. What follows the first of them counts as not called, so that none is missed.
-func (c *chunk) restore() {
-	if len(c.diverted) > 0 {
-		c.called = min(c.called, c.diverted[0].index)
+// isCalled reports whether the i-th event has had its side effect.
+func (c *chunk) isCalled(i int) bool { return i < len(c.called) && c.called[i] }
+
+// setCalled notes that the i-th event has had its side effect.
+func (c *chunk) setCalled(i int) {
+	if i >= len(c.called) {
+		c.called = append(c.called, make([]bool, i+1-len(c.called))...)
 	}
+	c.called[i] = true
+}
+
+// restore makes all events those they were.
+func (c *chunk) restore() {
 	for _, d := range c.diverted {
 		c.events[d.index] = d.event
 	}

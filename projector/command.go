@@ -42,6 +42,7 @@ func NewCommand(name string, which Which, by string) checkpoint.Command {
 // execute does what was asked of the projection. Nothing is in flight while it does.
 func (s *session) execute(ctx context.Context, commands []checkpoint.Command) error {
 	defer s.keeper.executing.Store(false)
+	s.quiesce()
 	if err := s.land(ctx); err != nil {
 		return err
 	}
@@ -187,9 +188,7 @@ func (s *session) again(ctx context.Context, row *checkpoint.Parked) error {
 		err = s.fold(ctx, c.events)
 	}
 	if err == nil {
-		if err = s.effect(ctx, &c.events[0]); err != nil {
-			err = &EventError{Class: classifyHandler(s.store, err), Err: err}
-		}
+		err = s.effect(ctx, &c, 0)
 	}
 	if err == nil {
 		f := s.prepare(c)

@@ -53,7 +53,7 @@ func (s *session) single(ctx context.Context) error {
 	e := &left.events[s.applied]
 	s.applied = 0
 	deaths := 0
-	if s.p.handles(e.Type) {
+	if s.handles(e.Type) {
 		if s.marker.Event != uuid.Nil && s.marker.Event == e.RecordID() {
 			deaths = s.marker.Deaths + 1
 		}
@@ -70,7 +70,7 @@ func (s *session) single(ctx context.Context) error {
 
 // mark notes which event is next, unless it has killed too many processes.
 func (s *session) mark(ctx context.Context, e *source.Event, deaths int) error {
-	if !s.p.handles(e.Type) {
+	if !s.handles(e.Type) {
 		return nil
 	}
 	if deaths >= s.cfg.maxDeaths {

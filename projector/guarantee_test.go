@@ -429,7 +429,7 @@ func TestShutdown(t *testing.T) {
 					}
 				}
 				r := newRunner(t, store, projector.New("ponies", log.Stream("pony-0"), projector.On("pony.jumped", slow)),
-					projector.WithShutdownBound(tc.bound))
+					projector.WithShutdownBound(tc.bound), projector.WithHandlerTimeout(time.Hour))
 				stop := running(t, r)
 				<-entered
 				<-entered

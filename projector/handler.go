@@ -12,9 +12,8 @@ import (
 
 // Handler is a function registered for one event type, made by [On] or [OnTx].
 type Handler struct {
-	eventType string
+	eventType string      // empty = any
 	codec     codec.Codec // nil = the projection's
-	body      reflect.Type
 	call      func(ctx context.Context, tx any, c codec.Codec, e Envelope) error
 	accepts   func(tx any) error // nil for handlers outside the transaction
 	err       error              // a mistake made at registration
@@ -25,7 +24,7 @@ type Handler struct {
 //
 //	projector.On("pony.jumped", func(ctx context.Context, e projector.Event[PonyJumped]) error { … })
 //
-// The body is decoded as JSON unless an option says otherwise.
+// The body is decoded as JSON unless an option says otherwise; for a body of type []byte it is the raw data.
 func On[B any](eventType string, fn func(ctx context.Context, e Event[B]) error, opts ...HandlerOption) *Handler {
 	h := newHandler[B](eventType, fn == nil, opts)
 	h.call = func(ctx context.Context, _ any, c codec.Codec, env Envelope) error {
@@ -60,13 +59,23 @@ func OnTx[Tx, B any](eventType string, fn func(ctx context.Context, tx Tx, e Eve
 	return h
 }
 
+// OnAny makes a handler like [On] for events of every type for which the projection has no On of its own.
+func OnAny[B any](fn func(ctx context.Context, e Event[B]) error, opts ...HandlerOption) *Handler {
+	h := On("any", fn, opts...)
+	h.eventType = ""
+	return h
+}
+
 func newHandler[B any](eventType string, isNil bool, opts []HandlerOption) *Handler {
-	h := &Handler{eventType: eventType, body: reflect.TypeFor[B]()}
+	h := &Handler{eventType: eventType}
 	switch {
 	case eventType == "":
 		h.err = errors.New("a handler has no event type")
 	case isNil:
 		h.err = fmt.Errorf("handler of %q is nil", eventType)
+	}
+	if reflect.TypeFor[B]() == reflect.TypeFor[[]byte]() {
+		h.codec = codec.Raw()
 	}
 	for _, o := range opts {
 		o.applyHandler(h)
@@ -75,10 +84,15 @@ func newHandler[B any](eventType string, isNil bool, opts []HandlerOption) *Hand
 }
 
 // Handles reports whether eventType is the handler's.
-func (h *Handler) Handles(eventType string) bool { return h.eventType == eventType }
+func (h *Handler) Handles(eventType string) bool {
+	return h.eventType == "" || h.eventType == eventType
+}
 
 func (h *Handler) String() string {
-	if h.accepts != nil {
+	switch {
+	case h.eventType == "":
+		return "OnAny"
+	case h.accepts != nil:
 		return fmt.Sprintf("OnTx(%q)", h.eventType)
 	}
 	return fmt.Sprintf("On(%q)", h.eventType)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -54,6 +55,11 @@ type settings struct {
 	maxParked int
 	redact    func(*checkpoint.Parked)
 	maxDeaths int
+
+	handlerTimeout time.Duration
+	middleware     []Middleware // the first is outermost
+	floor          checkpoint.Position
+	workers        int
 }
 
 // Defaults of the options.
@@ -73,6 +79,9 @@ func defaults() config {
 			retry:     DefaultRetryPolicy(),
 			maxParked: DefaultMaxParked,
 			maxDeaths: DefaultMaxDeaths,
+			workers:   1,
+
+			handlerTimeout: DefaultHandlerTimeout,
 		},
 		logger:   slog.New(slog.DiscardHandler),
 		owner:    defaultOwner(),
@@ -129,6 +138,15 @@ func (s *settings) validate() error {
 	}
 	if s.maxDeaths < 1 {
 		fail("WithMaxDeaths", s.maxDeaths, "at least 1")
+	}
+	if s.handlerTimeout <= 0 {
+		fail("WithHandlerTimeout", s.handlerTimeout, "positive")
+	}
+	if s.workers < 1 {
+		fail("WithWorkers", s.workers, "at least 1")
+	}
+	if slices.ContainsFunc(s.middleware, func(m Middleware) bool { return m == nil }) {
+		fail("WithMiddleware", "nil", "a function")
 	}
 	return errors.Join(append(errs, s.retry.validate())...)
 }
@@ -188,6 +206,27 @@ func WithMaxDeaths(n int) Tuning { return tuning(func(s *settings) { s.maxDeaths
 // not there either when the event is tried again.
 func WithRedaction(fn func(*checkpoint.Parked)) Tuning {
 	return tuning(func(s *settings) { s.redact = fn })
+}
+
+// WithHandlerTimeout sets how long one call of a handler may take; then its context ends, and if it does not return soon the
+// projection stops. Defaults to [DefaultHandlerTimeout].
+func WithHandlerTimeout(d time.Duration) Tuning {
+	return tuning(func(s *settings) { s.handlerTimeout = d })
+}
+
+// WithMiddleware wraps the calls of handlers. The first is outermost, and that of the runner is around that of a projection.
+func WithMiddleware(m ...Middleware) Tuning {
+	return tuning(func(s *settings) { s.middleware = slices.Concat(s.middleware, m) })
+}
+
+// WithWorkers sets how many handlers of [On] run at once. Events of one ordering key are handled in order, see [OrderBy].
+// Defaults to 1.
+func WithWorkers(n int) Tuning { return tuning(func(s *settings) { s.workers = n }) }
+
+// EffectsAfter keeps the handlers of [On] from running for events up to and including a position, because they ran for them
+// before: when a projection is built anew, its mails are not sent again. The events are counted as handled.
+func EffectsAfter(floor checkpoint.Position) Setting {
+	return setting(func(s *settings) { s.floor = floor })
 }
 
 // OrderBy sets the ordering key of events: events of one key are handled in order, and once one is parked, later ones of

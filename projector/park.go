@@ -32,7 +32,7 @@ func (s *session) orderingKey(e *source.Event) (string, error) {
 		return s.cfg.orderBy(e), nil
 	case len(s.p.folders) == 0:
 		return e.Stream, nil
-	case len(s.p.folders) > 1, len(s.p.handlers) > 0:
+	case len(s.p.folders) > 1, len(s.p.effects)+len(s.p.txs) > 0:
 		return "", errors.New("the projection has several parts and no OrderBy")
 	}
 	keyer, ok := s.p.folders[0].(Keyer)
@@ -121,7 +121,7 @@ func (s *session) queue(c *chunk, from, n int) error {
 			waiting[c.diverted[seen].key] = true
 		}
 		e := &c.events[i]
-		if !s.p.handles(e.Type) {
+		if !s.handles(e.Type) {
 			continue
 		}
 		key, err := s.orderingKey(e)
@@ -183,7 +183,6 @@ func (s *session) mend(ctx context.Context, left chunk, tried int, err error) er
 	}
 	s.applied = len(left.events)
 	s.hand.glue(left)
-	s.hand.called = max(s.hand.called, s.applied)
 	delay := s.probes.NextBackOff()
 	s.probeAt = time.Now().Add(delay)
 	if s.opened > 0 {
@@ -203,6 +202,7 @@ func (s *session) outage(c *chunk, keys int, delay time.Duration) string {
 
 // probe tries the events again that were held back.
 func (s *session) probe(ctx context.Context) error {
+	s.quiesce()
 	s.rollback()
 	s.probing, s.applied = true, 0
 	all := s.hand.cut(s.p.source, len(s.hand.events))

@@ -14,22 +14,17 @@ import (
 
 // Projection is a name, a source of events and what is done with them. It does nothing until a [Runner] runs it.
 //
-// Its parts may be mixed. For each batch, tables are folded in memory first, then the handlers of [On] run, event by
-// event, then one transaction runs those of [OnTx], writes the rows and moves the position. So an effect of On may be
-// seen before the rows of its event, and again after a crash; rows and what OnTx wrote count exactly once.
+// Its parts may be mixed. For each batch, tables are folded in memory and the handlers of [On] run, in the order of the
+// events; then one transaction runs those of [OnTx], writes the rows and moves the position. So an effect of On may be seen
+// before the rows of its event, and again after a crash; rows and what OnTx wrote count exactly once.
 type Projection struct {
 	name     string
 	source   source.Source
-	handlers map[string]*handlers // by event type
+	effects  map[string]*Handler // On, by event type; "" = OnAny
+	txs      map[string]*Handler // OnTx, likewise
 	folders  []Folder
 	settings []Setting
 	errs     []error
-}
-
-// handlers of one event type.
-type handlers struct {
-	effect *Handler // On
-	tx     *Handler // OnTx
 }
 
 // New makes a projection that reads src. The name identifies its position in the store, so it must stay the same.
@@ -39,7 +34,7 @@ type handlers struct {
 //		projector.On("pony.born", greet),
 //		projector.On("pony.jumped", applaud))
 func New(name string, src source.Source, parts ...Part) *Projection {
-	p := &Projection{name: name, source: src, handlers: make(map[string]*handlers)}
+	p := &Projection{name: name, source: src, effects: make(map[string]*Handler), txs: make(map[string]*Handler)}
 	for _, part := range parts {
 		p.add(part)
 	}
@@ -101,48 +96,44 @@ func (p *Projection) addHandler(h *Handler) {
 		p.errs = append(p.errs, h.err)
 		return
 	}
-	of := p.handlers[h.eventType]
-	if of == nil {
-		of = &handlers{}
-		p.handlers[h.eventType] = of
-	}
-	slot := &of.effect
+	slots := p.effects
 	if h.accepts != nil {
-		slot = &of.tx
+		slots = p.txs
 	}
-	if *slot != nil {
+	if slots[h.eventType] != nil {
 		p.errs = append(p.errs, fmt.Errorf("%v is registered twice", h))
 		return
 	}
-	*slot = h
+	slots[h.eventType] = h
+}
+
+// effect returns the handler for side effects of a type of event, or nil.
+func (p *Projection) effect(eventType string) *Handler { return find(p.effects, eventType) }
+
+// tx returns the handler of a type of event that wants the transaction, or nil.
+func (p *Projection) tx(eventType string) *Handler { return find(p.txs, eventType) }
+
+// find returns the handler of a type, else the one for any. Events without a type are links that lead nowhere, or are
+// parked instead of handled.
+func find(handlers map[string]*Handler, eventType string) *Handler {
+	if eventType == "" {
+		return nil
+	}
+	if h := handlers[eventType]; h != nil {
+		return h
+	}
+	return handlers[""]
 }
 
 // handles reports whether any part wants events of this type.
 func (p *Projection) handles(eventType string) bool {
-	if p.handlers[eventType] != nil {
+	if eventType == "" {
+		return false
+	}
+	if p.effect(eventType) != nil || p.tx(eventType) != nil {
 		return true
 	}
 	return slices.ContainsFunc(p.folders, func(f Folder) bool { return f.Handles(eventType) })
-}
-
-// transactional reports whether there are handlers that need an open transaction.
-func (p *Projection) transactional() bool {
-	for _, of := range p.handlers {
-		if of.tx != nil {
-			return true
-		}
-	}
-	return false
-}
-
-// effectful reports whether there are handlers for side effects.
-func (p *Projection) effectful() bool {
-	for _, of := range p.handlers {
-		if of.effect != nil {
-			return true
-		}
-	}
-	return false
 }
 
 // validate reports every mistake in the definition.
@@ -154,7 +145,7 @@ func (p *Projection) validate() error {
 	if p.source == nil {
 		errs = append(errs, errors.New("has no source"))
 	}
-	if len(p.handlers) == 0 && len(p.folders) == 0 && len(p.errs) == 0 {
+	if len(p.effects)+len(p.txs)+len(p.folders) == 0 && len(p.errs) == 0 {
 		errs = append(errs, errors.New("has neither handlers nor tables"))
 	}
 	for _, t := range p.Tables() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -32,7 +33,12 @@ type session struct {
 	soft   context.Context // ends when no more events may be taken
 	keeper *keeper
 	folds  []Fold
+	caller *caller
+	routes map[string]bool // whether somebody handles a type
 	log    *slog.Logger
+
+	stuck chan error // one slot: a handler does not come back
+	parallel
 
 	hand    chunk // received and not in flight
 	applied int   // events of hand that are folded and called
@@ -54,18 +60,36 @@ type session struct {
 	position checkpoint.Position // committed
 	live     bool                // the source had nothing more
 	caughtUp bool                // everything that was there is done; false again when the source runs ahead
-	progress bool                // something was committed
+	progress atomic.Bool         // something was committed
 }
 
 func newSession(t *task, lease checkpoint.Lease, soft context.Context, k *keeper) *session {
 	return &session{
 		task: t, lease: lease, soft: soft, keeper: k, log: t.log.With(keyEpoch, lease.Epoch()), probes: t.cfg.retry.delays(),
+		routes: make(map[string]bool), stuck: make(chan error, 1),
 	}
+}
+
+// maxRoutes bounds the memory for event types, of which a log may have any number.
+const maxRoutes = 10_000
+
+// handles reports whether any part of the projection wants events of a type. It is for the goroutine of the session.
+func (s *session) handles(eventType string) bool {
+	wanted, known := s.routes[eventType]
+	if !known {
+		if len(s.routes) >= maxRoutes {
+			clear(s.routes)
+		}
+		wanted = s.p.handles(eventType)
+		s.routes[eventType] = wanted
+	}
+	return wanted
 }
 
 // run works until it is told to stop, the target of the task is reached, or something is wrong. ctx ends when the work is
 // to be abandoned.
 func (s *session) run(ctx context.Context) error {
+	s.caller = newCaller(s)
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
@@ -78,6 +102,11 @@ func (s *session) run(ctx context.Context) error {
 	}
 	defer in.close()
 	defer s.flights.Wait()
+	if s.cfg.workers > 1 && len(s.p.effects) > 0 {
+		s.pool = newPool(ctx, s, s.cfg.workers)
+		defer s.pool.close()
+		defer s.quiesce()
+	}
 	s.show()
 	return s.loop(ctx, in)
 }
@@ -104,7 +133,7 @@ func (s *session) begin(ctx context.Context) error {
 
 // checkTx compares the transaction of the store with what the handlers want.
 func (s *session) checkTx(ctx context.Context) error {
-	if !s.p.transactional() {
+	if len(s.p.txs) == 0 {
 		return nil
 	}
 	tx, err := s.lease.Begin(s.soft)
@@ -112,11 +141,8 @@ func (s *session) checkTx(ctx context.Context) error {
 		return err
 	}
 	defer rollback(ctx, tx)
-	for _, of := range s.p.handlers {
-		if of.tx == nil {
-			continue
-		}
-		if err := of.tx.accepts(tx.Native()); err != nil {
+	for _, h := range s.p.txs {
+		if err := h.accepts(tx.Native()); err != nil {
 			return fmt.Errorf("%w: %w", errWrongTx, err)
 		}
 	}
@@ -149,11 +175,22 @@ func (s *session) end(ctx context.Context, err error) error {
 }
 
 // turn does one thing: works on the next events in hand, or waits for what comes.
+//
+//nolint:cyclop // one select over everything that can happen
 func (s *session) turn(ctx context.Context, in *intake) error {
 	if len(s.keeper.commands) > 0 {
 		return s.execute(ctx, <-s.keeper.commands)
 	}
-	if s.todo() > 0 && s.soft.Err() == nil && s.applied < s.cfg.batchSize {
+	var jobs chan<- job
+	var next job
+	var results chan result
+	if s.pooled() {
+		if busy, err := s.progressPool(ctx); busy || err != nil {
+			return err
+		}
+		results = s.pool.results
+		jobs, next = s.pool.next()
+	} else if s.todo() > 0 && s.soft.Err() == nil && s.applied < s.cfg.batchSize {
 		if s.flight != nil {
 			select {
 			case err := <-s.flight.done:
@@ -175,7 +212,7 @@ func (s *session) turn(ctx context.Context, in *intake) error {
 	var due <-chan time.Time
 	if s.flight != nil {
 		arrival = s.flight.done
-	} else if !s.hand.empty() {
+	} else if s.applied > 0 || len(s.hand.events) == 0 && !s.hand.empty() {
 		t := time.NewTimer(s.rest())
 		defer t.Stop()
 		due = t.C
@@ -192,6 +229,10 @@ func (s *session) turn(ctx context.Context, in *intake) error {
 		if s.unproven() {
 			return s.probe(ctx)
 		}
+	case jobs <- next:
+		s.pool.given()
+	case r := <-results:
+		s.returned(r)
 	case commands := <-s.keeper.commands:
 		return s.execute(ctx, commands)
 	case <-stopping:
@@ -222,8 +263,7 @@ func (s *session) step(ctx context.Context) error {
 	n := min(s.todo(), s.cfg.batchSize-s.applied)
 	effect := false
 	for i := 0; i < n && !effect; i++ {
-		of := s.p.handlers[s.hand.events[s.applied+i].Type]
-		if of != nil && of.effect != nil && s.applied+i >= s.hand.called {
+		if s.hasEffect(&s.hand, s.applied+i) {
 			n, effect = i+1, true
 		}
 	}
@@ -231,36 +271,43 @@ func (s *session) step(ctx context.Context) error {
 	if err == nil {
 		err = s.fold(ctx, s.hand.events[s.applied:s.applied+n])
 	}
-	if err == nil && effect {
-		if err = s.effect(ctx, &s.hand.events[s.applied+n-1]); err != nil {
-			err = &EventError{Index: n - 1, Class: classifyHandler(s.store, err), Err: err}
+	if err != nil {
+		return s.trouble(ctx, shiftIndex(err, s.applied), s.applied+n)
+	}
+	if effect {
+		if err := s.effect(ctx, &s.hand, s.applied+n-1); err != nil {
+			return s.trouble(ctx, err, s.applied+n)
 		}
 	}
-	if err != nil {
-		return s.trouble(ctx, err, n)
-	}
 	s.applied += n
-	s.hand.called = max(s.hand.called, s.applied)
 	return nil
 }
 
-// trouble deals with an error among the next n events in hand. All that was folded is forgotten, so it begins with those
+// shiftIndex makes the index in the error of an event count from elsewhere.
+func shiftIndex(err error, by int) error {
+	if event := (*EventError)(nil); errors.As(err, &event) {
+		return &EventError{Index: event.Index + by, Class: event.Class, Err: event.Err}
+	}
+	return err
+}
+
+// trouble deals with an error among the first n events in hand. All that was folded is forgotten, so it begins with those
 // applied before.
 func (s *session) trouble(ctx context.Context, err error, n int) error {
 	if index, somewhere := whose(err); index < 0 && !somewhere {
 		return err
 	}
-	before := s.applied // a flight that fails resets it
+	first := s.hand.from // a flight that fails puts events in front
 	if err := s.land(ctx); err != nil {
 		return err
 	}
-	s.rollback()
-	bad := s.hand.cut(s.p.source, before+n)
-	s.applied = 0
-	if event := (*EventError)(nil); errors.As(err, &event) {
-		err = &EventError{Index: event.Index + before, Class: event.Class, Err: event.Err}
+	if s.hand.from != first {
+		return nil // they come up again
 	}
-	return s.mend(ctx, bad, len(bad.events), err)
+	s.rollback()
+	bad := s.hand.cut(s.p.source, n)
+	s.applied = 0
+	return s.mend(ctx, bad, n, err)
 }
 
 // patience is how long what is in hand may wait for more.
@@ -285,7 +332,7 @@ func (s *session) rest() time.Duration {
 // wanted reports whether any event that was applied was wanted by a part.
 func (s *session) wanted() bool {
 	for i := range s.hand.events[:s.applied] {
-		if s.p.handles(s.hand.events[i].Type) {
+		if s.handles(s.hand.events[i].Type) {
 			return true
 		}
 	}
@@ -309,6 +356,8 @@ func (s *session) due() bool {
 func (s *session) launch(ctx context.Context) {
 	f := s.prepare(s.hand.cut(s.p.source, s.applied))
 	f.done = make(chan error, 1)
+	s.base += int64(s.applied)
+	s.submitted = max(0, s.submitted-s.applied)
 	s.flight, s.applied, s.since = f, 0, time.Now()
 	s.flights.Go(func() { f.done <- s.commit(ctx, f) }) // ends with the transaction
 }
@@ -325,6 +374,9 @@ func (s *session) land(ctx context.Context) error {
 func (s *session) arrived(ctx context.Context, err error) error {
 	f := s.flight
 	s.flight = nil
+	if err != nil {
+		s.quiesce()
+	}
 	if err == nil {
 		s.landed(f)
 		s.show()

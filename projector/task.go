@@ -47,7 +47,7 @@ func (t *task) work(stop, hard context.Context) error {
 			delays.Reset()
 		}
 		switch {
-		case hard.Err() != nil:
+		case hard.Err() != nil && !isStopped(err):
 			return t.stopped(fmt.Errorf("projection %q: %w", t.p.name, context.Cause(hard)))
 		case err == nil, stop.Err() != nil && !isStopped(err):
 			return t.stopped(nil)
@@ -122,14 +122,43 @@ func (t *task) attempt(stop, hard context.Context) (progress bool, err error) {
 	defer context.AfterFunc(stop, soften)()
 	k := keep(ctx, lease, t.opts.ttl, t.log, lost)
 	s := newSession(t, lease, soft, k)
-	err = s.run(ctx)
-	if cause := context.Cause(ctx); cause != nil {
+	err = supervise(ctx, s, lost)
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, ErrHandlerStuck) {
 		err = cause
 	}
 	k.close()
 	t.release(hard, lease, err)
 	t.board.disown()
-	return s.progress, err
+	return s.progress.Load(), err
+}
+
+// supervise runs a session and returns when it does, or when a handler keeps it from returning. Its goroutine is given up
+// then: what it would still commit comes too late.
+func supervise(ctx context.Context, s *session, lost context.CancelCauseFunc) error {
+	done := make(chan error, 1)
+	go func() { done <- s.run(ctx) }() // ends with the session, unless a handler never returns
+	select {
+	case err := <-done:
+		return err
+	case err := <-s.stuck:
+		lost(err)
+		return err
+	case <-ctx.Done():
+	}
+	d := handlerGrace
+	if errors.Is(context.Cause(ctx), ErrShutdownBound) {
+		d = shutdownGrace
+	}
+	grace := time.NewTimer(d)
+	defer grace.Stop()
+	select {
+	case err := <-done:
+		return err
+	case err := <-s.stuck:
+		return err
+	case <-grace.C:
+		return &StoppedError{Projection: s.p.name, Class: ClassHandler, Err: fmt.Errorf("%w: %w", ErrHandlerStuck, context.Cause(ctx))}
+	}
 }
 
 // ensureTables makes the tables, before the store notes by which definition they are built.
