@@ -11,31 +11,47 @@ import (
 // decoder makes events of records. It is used by one goroutine at a time.
 type decoder struct {
 	streams, types interner
+	chunk          []byte // free rest of an allocation that several events share
 }
 
-// event fills e with what r holds. The bytes of the event are one allocation of its own.
-func (d *decoder) event(e *Event, r *wire.Resolved) {
-	*e = Event{}
-	if r.HasLink {
-		e.Link = d.link(r)
+// events appends the events of a page, where they are field num.
+func (d *decoder) events(events []Event, payload []byte, num int32) ([]Event, error) {
+	it := wire.ScanEvents(payload, num)
+	for r := (wire.Resolved{}); it.Next(&r); { // on the stack: no write barriers while the collector runs
+		if n := len(events); n < cap(events) {
+			events = events[:n+1]
+		} else {
+			events = append(events, Event{})
+		}
+		d.event(&events[len(events)-1], &r)
 	}
+	return events, it.Err()
+}
+
+// event fills e with what r holds.
+func (d *decoder) event(e *Event, r *wire.Resolved) {
+	var link *Link
+	if r.HasLink {
+		link = d.link(r)
+	}
+	at := Position{}
 	if r.Positions {
-		e.Position = Position{Commit: r.Commit, Prepare: r.Prepare}
+		at = Position{Commit: r.Commit, Prepare: r.Prepare}
 	}
 	if !r.HasEvent {
-		if e.Link != nil {
-			e.Number, e.Stream = parseLink(e.Link.Data)
+		*e = Event{Link: link, Position: at}
+		if link != nil {
+			e.Number, e.Stream = parseLink(link.Data)
 		}
 		return
 	}
 	w := &r.Event
-	e.ID, _ = wire.ID(w.ID)
-	e.Type = d.types.text(w.Type)
-	e.Stream = d.streams.text(w.Stream)
-	e.Number = w.Number
-	e.JSON = w.ContentType == wire.ContentJSON
-	e.Created = created(w)
-	e.Data, e.Metadata = own(w)
+	id, _ := wire.ID(w.ID)
+	data, metadata := d.own(w)
+	*e = Event{
+		ID: id, Type: d.types.text(w.Type), Stream: d.streams.text(w.Stream), Number: w.Number, Data: data, Metadata: metadata,
+		JSON: w.ContentType == wire.ContentJSON, Created: created(w), Link: link, Position: at,
+	}
 }
 
 func (d *decoder) link(r *wire.Resolved) *Link {
@@ -43,23 +59,39 @@ func (d *decoder) link(r *wire.Resolved) *Link {
 		Stream: d.streams.text(r.Link.Stream), Number: r.Link.Number, Created: created(&r.Link), Unresolved: !r.HasEvent,
 	}
 	l.ID, _ = wire.ID(r.Link.ID)
-	l.Data, l.Metadata = own(&r.Link)
+	l.Data, l.Metadata = d.own(&r.Link)
 	return l
 }
 
-// own copies data and metadata out of the frame, into one allocation.
-func own(w *wire.Record) (data, metadata []byte) {
+// Small events share allocations of chunkSize bytes, so that keeping one event keeps less than that of others. Events of
+// more than maxShared bytes have one of their own.
+const (
+	chunkSize = 4 << 10
+	maxShared = 1 << 10
+)
+
+// own copies data and metadata out of the frame.
+func (d *decoder) own(w *wire.Record) (data, metadata []byte) {
 	n := len(w.Data)
-	if n+len(w.Metadata) == 0 {
-		return []byte{}, nil
-	}
-	b := make([]byte, n+len(w.Metadata))
+	b := d.bytes(n + len(w.Metadata))
 	copy(b, w.Data)
 	copy(b[n:], w.Metadata)
 	if len(w.Metadata) == 0 {
-		return b, nil
+		return b[:n:n], nil
 	}
 	return b[:n:n], b[n:]
+}
+
+func (d *decoder) bytes(n int) []byte {
+	if n > maxShared {
+		return make([]byte, n)
+	}
+	if n > len(d.chunk) {
+		d.chunk = make([]byte, chunkSize)
+	}
+	b := d.chunk[:n:n]
+	d.chunk = d.chunk[n:]
+	return b
 }
 
 // The .NET epoch, 0001-01-01, in ticks of 100 ns before the Unix epoch, and what of a tick count is not ticks.

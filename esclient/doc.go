@@ -35,5 +35,5 @@
 // # Reading
 //
 // Events come in the order of the log. Event numbers are int64 and start at 0. An event owns its bytes: they are never
-// written over, and keeping one event does not keep others in memory.
+// written over, and keeping one event keeps at most 4 KiB of others in memory.
 package esclient

@@ -30,11 +30,10 @@ type pages struct {
 
 // page is what an answer says beside its events.
 type page struct {
-	from   cursor // as the server says, for $all
-	next   cursor
-	end    bool
-	last   int64 // number of the last event of a stream
-	events int
+	from cursor // as the server says, for $all
+	next cursor
+	end  bool
+	last int64 // number of the last event of a stream
 }
 
 // newPages checks the options of a read.
@@ -141,30 +140,42 @@ func (r *pageReply) handle(p *wire.Package, reader *wire.Reader) verdict {
 	return done(nil)
 }
 
-// decode reads the answer, and calls each with the events. Afterwards the reply is used up. An error of the server is
-// returned as such; a *ProtocolError means that the connection should be replaced.
-func (r *pageReply) decode(each func(*wire.Resolved) error) (pg page, err error) {
-	switch {
-	case r.pages.filter != nil && r.got == r.want:
-		pg, err = r.decodeFiltered(each)
-	case r.pages.all:
-		pg, err = r.decodeAll(each)
-	default:
-		pg, err = r.decodeStream(each)
+// decode reads the answer, and appends its events. Afterwards the reply is used up. An error of the server is returned as
+// such; a *ProtocolError means that the connection should be replaced.
+func (r *pageReply) decode(d *decoder, events []Event) (pg page, _ []Event, err error) {
+	before := len(events)
+	field := int32(3)
+	if !r.pages.all {
+		field = 1
+	}
+	events, err = d.events(events, r.payload, field)
+	if err != nil {
+		err = protocolError(r.got, err)
+	} else {
+		pg, err = r.head(len(events) - before)
 	}
 	r.pages.c.core.pool.Put(r.buffer)
 	r.payload, r.buffer = nil, nil
-	return pg, err
+	return pg, events, err
 }
 
-func (r *pageReply) decodeStream(each func(*wire.Resolved) error) (page, error) {
+// head reads the answer without its events, of which there are n.
+func (r *pageReply) head(n int) (page, error) {
+	switch {
+	case r.pages.filter != nil && r.got == r.want:
+		return r.filteredHead()
+	case r.pages.all:
+		return r.allHead(n)
+	}
+	return r.streamHead()
+}
+
+func (r *pageReply) streamHead() (page, error) {
 	var m wire.StreamPage
-	n := 0
-	err := m.DecodeEach(r.payload, func(e *wire.Resolved) error { n++; return each(e) })
-	if err != nil {
+	if err := m.DecodeHead(r.payload); err != nil {
 		return page{}, protocolError(r.got, err)
 	}
-	pg := page{next: cursor{number: m.Next}, end: m.EndOfStream, last: m.Last, events: n}
+	pg := page{next: cursor{number: m.Next}, end: m.EndOfStream, last: m.Last}
 	return pg, streamError(r.got, m.Result, m.Error.Value)
 }
 
@@ -185,30 +196,26 @@ func streamError(cmd wire.Command, result wire.ReadStreamResult, text string) er
 	return e
 }
 
-func (r *pageReply) decodeAll(each func(*wire.Resolved) error) (page, error) {
+func (r *pageReply) allHead(n int) (page, error) {
 	var m wire.AllPage
-	n := 0
-	err := m.DecodeEach(r.payload, func(e *wire.Resolved) error { n++; return each(e) })
-	if err != nil {
+	if err := m.DecodeHead(r.payload); err != nil {
 		return page{}, protocolError(r.got, err)
 	}
 	pg := page{
 		from: cursor{position: Position{Commit: m.Commit, Prepare: m.Prepare}},
-		next: cursor{position: Position{Commit: m.NextCommit, Prepare: m.NextPrepare}}, end: n == 0, events: n,
+		next: cursor{position: Position{Commit: m.NextCommit, Prepare: m.NextPrepare}}, end: n == 0,
 	}
 	return pg, allError(r.got, m.Result.Value, m.Error.Value)
 }
 
-func (r *pageReply) decodeFiltered(each func(*wire.Resolved) error) (page, error) {
+func (r *pageReply) filteredHead() (page, error) {
 	var m wire.FilteredPage
-	n := 0
-	err := m.DecodeEach(r.payload, func(e *wire.Resolved) error { n++; return each(e) })
-	if err != nil {
+	if err := m.DecodeHead(r.payload); err != nil {
 		return page{}, protocolError(r.got, err)
 	}
 	pg := page{
 		from: cursor{position: Position{Commit: m.Commit, Prepare: m.Prepare}},
-		next: cursor{position: Position{Commit: m.NextCommit, Prepare: m.NextPrepare}}, end: m.EndOfStream, events: n,
+		next: cursor{position: Position{Commit: m.NextCommit, Prepare: m.NextPrepare}}, end: m.EndOfStream,
 	}
 	return pg, allError(r.got, m.Result.Value, m.Error.Value)
 }
@@ -232,13 +239,7 @@ func (p *pages) one(ctx context.Context, from cursor) (page, []Event, error) {
 	if err := p.c.do(ctx, o); err != nil {
 		return page{last: -1}, nil, err
 	}
-	var d decoder
-	var events []Event
-	pg, err := r.decode(func(w *wire.Resolved) error {
-		events = append(events, Event{})
-		d.event(&events[len(events)-1], w)
-		return nil
-	})
+	pg, events, err := r.decode(&decoder{}, nil)
 	if err != nil {
 		p.c.core.distrust(r.reader, err)
 		return pg, nil, o.wrap(err, true, false)

@@ -121,30 +121,21 @@ func (p *pager) askBehind(a ask) {
 func (r *pageReply) following() (next cursor, ok bool) {
 	if r.pages.filter != nil {
 		var m wire.FilteredPage
-		err := m.DecodeEach(r.payload, nil)
+		err := m.DecodeHead(r.payload)
 		next.position = Position{Commit: m.NextCommit, Prepare: m.NextPrepare}
 		return next, err == nil && r.got == r.want && m.Result.Value == wire.ReadAllSuccess && !m.EndOfStream
 	}
 	var m wire.AllPage
-	err := m.DecodeEach(r.payload, nil)
+	err := m.DecodeHead(r.payload)
 	next.position = Position{Commit: m.NextCommit, Prepare: m.NextPrepare}
 	moved := m.NextCommit != m.Commit || m.NextPrepare != m.Prepare
 	return next, err == nil && m.Result.Value == wire.ReadAllSuccess && moved
 }
 
 func (p *pager) decode(a ask) (page, error) {
-	p.events = p.events[:0]
 	reader := a.reply.reader
-	pg, err := a.reply.decode(func(w *wire.Resolved) error {
-		n := len(p.events)
-		if n < cap(p.events) {
-			p.events = p.events[:n+1]
-		} else {
-			p.events = append(p.events, Event{})
-		}
-		p.decoder.event(&p.events[n], w)
-		return nil
-	})
+	pg, events, err := a.reply.decode(&p.decoder, p.events[:0])
+	p.events = events
 	if err != nil {
 		p.c.core.distrust(reader, err)
 		return pg, a.op.wrap(err, true, false)

@@ -3,7 +3,7 @@ package wire
 // FilteredPage is the payload of FilteredReadAllEventsForwardCompleted and …BackwardCompleted, from 20.6 on.
 type FilteredPage struct {
 	Commit, Prepare         int64
-	Events                  []Resolved // filled by Decode only
+	Events                  []Resolved // set by Decode, not by DecodeHead
 	NextCommit, NextPrepare int64
 	EndOfStream             bool
 	Result                  Opt[ReadAllResult] // absent = success
@@ -13,19 +13,23 @@ type FilteredPage struct {
 // Decode replaces m by what p holds, keeping the capacity of Events.
 func (m *FilteredPage) Decode(p []byte) error {
 	events := m.Events[:0]
-	err := m.DecodeEach(p, func(e *Resolved) error {
-		events = append(events, *e)
-		return nil
-	})
-	m.Events = events
-	return err
+	if err := m.DecodeHead(p); err != nil {
+		return err
+	}
+	it := ScanEvents(p, 3)
+	for {
+		events = append(events, Resolved{})
+		if !it.Next(&events[len(events)-1]) {
+			break
+		}
+	}
+	m.Events = events[:len(events)-1]
+	return it.Err()
 }
 
-// DecodeEach is Decode, but calls fn with each event in turn instead of keeping them in Events. The event and what it
-// aliases are valid during the call. An error of fn ends it. A nil fn passes the events over.
-func (m *FilteredPage) DecodeEach(p []byte, fn func(*Resolved) error) error {
+// DecodeHead is Decode, but passes the events over: [ScanEvents] finds them, as field 3.
+func (m *FilteredPage) DecodeHead(p []byte) error {
 	*m = FilteredPage{}
-	var e Resolved
 	s := scanner{rest: p}
 	for s.next() {
 		switch s.num {
@@ -33,16 +37,6 @@ func (m *FilteredPage) DecodeEach(p []byte, fn func(*Resolved) error) error {
 			m.Commit = s.int64()
 		case 2:
 			m.Prepare = s.int64()
-		case 3:
-			if fn == nil {
-				continue
-			}
-			if err := e.Decode(s.data); err != nil {
-				return err
-			}
-			if err := fn(&e); err != nil {
-				return err
-			}
 		case 4:
 			m.NextCommit = s.int64()
 		case 5:

@@ -76,7 +76,7 @@ func (m *ReadEventCompletedBody) Append(dst []byte) []byte {
 
 // StreamPage is the payload of ReadStreamEventsForwardCompleted and ReadStreamEventsBackwardCompleted.
 type StreamPage struct {
-	Events      []Resolved // filled by Decode only
+	Events      []Resolved // set by Decode, not by DecodeHead
 	Result      ReadStreamResult
 	Next        int64
 	Last        int64 // of the stream; -1 = no events, TombstoneNumber = deleted
@@ -88,32 +88,26 @@ type StreamPage struct {
 // Decode replaces m by what p holds, keeping the capacity of Events.
 func (m *StreamPage) Decode(p []byte) error {
 	events := m.Events[:0]
-	err := m.DecodeEach(p, func(e *Resolved) error {
-		events = append(events, *e)
-		return nil
-	})
-	m.Events = events
-	return err
+	if err := m.DecodeHead(p); err != nil {
+		return err
+	}
+	it := ScanEvents(p, 1)
+	for {
+		events = append(events, Resolved{})
+		if !it.Next(&events[len(events)-1]) {
+			break
+		}
+	}
+	m.Events = events[:len(events)-1]
+	return it.Err()
 }
 
-// DecodeEach is Decode, but calls fn with each event in turn instead of keeping them in Events. The event and what it
-// aliases are valid during the call. An error of fn ends it. A nil fn passes the events over.
-func (m *StreamPage) DecodeEach(p []byte, fn func(*Resolved) error) error {
+// DecodeHead is Decode, but passes the events over: [ScanEvents] finds them, as field 1.
+func (m *StreamPage) DecodeHead(p []byte) error {
 	*m = StreamPage{}
-	var e Resolved
 	s := scanner{rest: p}
 	for s.next() {
 		switch s.num {
-		case 1:
-			if fn == nil {
-				continue
-			}
-			if err := e.Decode(s.data); err != nil {
-				return err
-			}
-			if err := fn(&e); err != nil {
-				return err
-			}
 		case 2:
 			m.Result = ReadStreamResult(s.int32())
 		case 3:
@@ -152,7 +146,7 @@ func (m *StreamPage) AppendTail(dst []byte) []byte {
 // AllPage is the payload of ReadAllEventsForwardCompleted and ReadAllEventsBackwardCompleted.
 type AllPage struct {
 	Commit, Prepare         int64      // where the page was read from
-	Events                  []Resolved // filled by Decode only
+	Events                  []Resolved // set by Decode, not by DecodeHead
 	NextCommit, NextPrepare int64
 	Result                  Opt[ReadAllResult] // absent = success
 	Error                   Opt[string]
@@ -161,19 +155,23 @@ type AllPage struct {
 // Decode replaces m by what p holds, keeping the capacity of Events.
 func (m *AllPage) Decode(p []byte) error {
 	events := m.Events[:0]
-	err := m.DecodeEach(p, func(e *Resolved) error {
-		events = append(events, *e)
-		return nil
-	})
-	m.Events = events
-	return err
+	if err := m.DecodeHead(p); err != nil {
+		return err
+	}
+	it := ScanEvents(p, 3)
+	for {
+		events = append(events, Resolved{})
+		if !it.Next(&events[len(events)-1]) {
+			break
+		}
+	}
+	m.Events = events[:len(events)-1]
+	return it.Err()
 }
 
-// DecodeEach is Decode, but calls fn with each event in turn instead of keeping them in Events. The event and what it
-// aliases are valid during the call. An error of fn ends it. A nil fn passes the events over.
-func (m *AllPage) DecodeEach(p []byte, fn func(*Resolved) error) error {
+// DecodeHead is Decode, but passes the events over: [ScanEvents] finds them, as field 3.
+func (m *AllPage) DecodeHead(p []byte) error {
 	*m = AllPage{}
-	var e Resolved
 	s := scanner{rest: p}
 	for s.next() {
 		switch s.num {
@@ -181,16 +179,6 @@ func (m *AllPage) DecodeEach(p []byte, fn func(*Resolved) error) error {
 			m.Commit = s.int64()
 		case 2:
 			m.Prepare = s.int64()
-		case 3:
-			if fn == nil {
-				continue
-			}
-			if err := e.Decode(s.data); err != nil {
-				return err
-			}
-			if err := fn(&e); err != nil {
-				return err
-			}
 		case 4:
 			m.NextCommit = s.int64()
 		case 5:

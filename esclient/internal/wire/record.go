@@ -1,5 +1,11 @@
 package wire
 
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
 // Record is an event as it is stored (EventRecord). Slices alias the frame it was decoded from.
 type Record struct {
 	Stream              []byte
@@ -20,35 +26,72 @@ const ContentJSON = 1
 // TombstoneNumber is the event number of a tombstone, and the last event number of its stream.
 const TombstoneNumber = 1<<63 - 1
 
-// Decode replaces r by what p holds.
+// Decode replaces r by what p holds. It does by hand what scanner does for all other messages: this is where a client
+// spends its time, and all tags of a record but unknown ones are one byte.
 func (r *Record) Decode(p []byte) error {
 	*r = Record{}
-	s := scanner{rest: p}
-	for s.next() {
-		switch s.num {
+	for len(p) > 0 {
+		tag := p[0]
+		if tag&7 != byte(protowire.BytesType) && tag&7 != byte(protowire.VarintType) || tag < 1<<3 || tag >= 11<<3 {
+			rest, err := skipField(p)
+			if err != nil {
+				return err
+			}
+			p = rest
+			continue
+		}
+		v, n := uvarint(p[1:])
+		if n < 0 {
+			return fmt.Errorf("%w: record: %w", ErrBody, protowire.ParseError(n))
+		}
+		p = p[1+n:]
+		if tag&7 == byte(protowire.VarintType) {
+			r.setNumber(tag>>3, v)
+			continue
+		}
+		if v > uint64(len(p)) {
+			return fmt.Errorf("%w: record: field %d of %d bytes, %d left", ErrBody, tag>>3, v, len(p))
+		}
+		data := p[:v:v]
+		p = p[v:]
+		switch tag >> 3 {
 		case 1:
-			r.Stream = s.data
-		case 2:
-			r.Number = s.int64()
+			r.Stream = data
 		case 3:
-			r.ID = s.data
+			r.ID = data
 		case 4:
-			r.Type = s.data
-		case 5:
-			r.ContentType = s.int32()
-		case 6:
-			r.MetadataContentType = s.int32()
+			r.Type = data
 		case 7:
-			r.Data = s.data
+			r.Data = data
 		case 8:
-			r.Metadata = s.data
-		case 9:
-			r.CreatedTicks = s.int64()
-		case 10:
-			r.CreatedMillis = s.int64()
+			r.Metadata = data
 		}
 	}
-	return s.err
+	return nil
+}
+
+func (r *Record) setNumber(num byte, v uint64) {
+	switch num {
+	case 2:
+		r.Number = int64(v)
+	case 5:
+		r.ContentType = int32(v)
+	case 6:
+		r.MetadataContentType = int32(v)
+	case 9:
+		r.CreatedTicks = int64(v)
+	case 10:
+		r.CreatedMillis = int64(v)
+	}
+}
+
+// skipField passes over a field that no record has.
+func skipField(p []byte) (rest []byte, err error) {
+	_, _, n := protowire.ConsumeField(p)
+	if n < 0 {
+		return nil, fmt.Errorf("%w: record: %w", ErrBody, protowire.ParseError(n))
+	}
+	return p[n:], nil
 }
 
 // Append appends the encoded record.
@@ -130,4 +173,40 @@ func (r *Resolved) Append(dst []byte) []byte {
 func (r *Resolved) AppendField(dst []byte, num int32) []byte {
 	dst, at := beginMessage(dst, numberOf(num))
 	return endMessage(r.Append(dst), at)
+}
+
+// EventScanner goes through the events of a page, one at a time.
+type EventScanner struct {
+	s     scanner
+	field protowire.Number
+	err   error
+}
+
+// ScanEvents starts with the first event of a message, where events are field num: 1 of a page of a stream, 3 of a page
+// of $all.
+func ScanEvents(p []byte, num int32) EventScanner {
+	return EventScanner{s: scanner{rest: p}, field: numberOf(num)}
+}
+
+// Next replaces r by the next event, and reports whether there was one. What r aliases stays valid for as long as the
+// message. r may be on the stack of the caller, which is why this is no function that takes a callback.
+func (it *EventScanner) Next(r *Resolved) bool {
+	for it.s.next() {
+		if it.s.num != it.field {
+			continue
+		}
+		if it.err = r.Decode(it.s.data); it.err != nil {
+			return false
+		}
+		return true
+	}
+	return false
+}
+
+// Err returns what ended the scan, nil if it was the end of the message.
+func (it *EventScanner) Err() error {
+	if it.err != nil {
+		return it.err
+	}
+	return it.s.err
 }
