@@ -116,9 +116,10 @@ func (cn *conn) signal() {
 
 // readLoop hands on what arrives. It never blocks on anybody but the peer.
 func (cn *conn) readLoop() {
+	var p wire.Package
 	for {
-		p, err := cn.reader.Next()
-		if err == nil {
+		var err error
+		if p, err = cn.reader.Next(); err == nil {
 			err = cn.core.receive(cn, &p)
 		}
 		if err != nil {

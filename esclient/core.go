@@ -24,10 +24,11 @@ import (
 //
 // Lock order: core.mu, then conn.mu. Handlers are called without either.
 type core struct {
-	cfg   config
-	log   *slog.Logger
-	pool  wire.Pool
-	slots chan struct{} // one element for each operation in flight
+	cfg     config
+	log     *slog.Logger
+	pool    wire.Pool     // of pages that arrive
+	buffers sync.Pool     // to encode in
+	slots   chan struct{} // one element for each operation in flight
 
 	ctx    context.Context // of the client's life
 	cancel context.CancelCauseFunc
@@ -38,6 +39,7 @@ type core struct {
 	mu            sync.Mutex
 	conn          *conn // nil = not connected
 	closed        error // nil = open
+	watches       watches
 	pending       map[wire.CorrelationID]*op
 	subscriptions map[*Subscription]struct{}
 	seq           uint64
@@ -53,7 +55,7 @@ type core struct {
 func newCore(cfg config) *core {
 	c := &core{
 		cfg: cfg, log: cfg.log, slots: make(chan struct{}, cfg.inFlight), ready: make(chan error, 1),
-		kick: make(chan struct{}, 1), pending: map[wire.CorrelationID]*op{}, subscriptions: map[*Subscription]struct{}{}, seq: firstOpID,
+		kick: make(chan struct{}, 1), pending: map[wire.CorrelationID]*op{}, watches: watches{}, subscriptions: map[*Subscription]struct{}{}, seq: firstOpID,
 	}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	return c
@@ -77,7 +79,10 @@ func (c *core) acquire(ctx context.Context, o *op) error {
 }
 
 // submit starts an op. Ops are sent in the order of submit.
-func (c *core) submit(o *op) error {
+func (c *core) submit(o *op) error { return c.submitWith(context.Background(), o) }
+
+// submitWith starts an op that ends with ctx.
+func (c *core) submitWith(ctx context.Context, o *op) error {
 	if c.cfg.hooks != nil {
 		o.started = time.Now()
 	}
@@ -90,6 +95,7 @@ func (c *core) submit(o *op) error {
 	}
 	c.seq++
 	o.seq = c.seq
+	c.watch(ctx, o)
 	c.send(o)
 	c.mu.Unlock()
 	return nil
@@ -146,11 +152,9 @@ func (c *core) end(o *op, err error, uncertain bool) {
 	delete(c.pending, o.id)
 	o.state.CompareAndSwap(opQueued, opDead)
 	sent := o.everSent || o.state.Load() == opSent
-	stop, tries := o.stop, o.tries
+	tries := o.tries
+	c.unwatch(o)
 	c.mu.Unlock()
-	if stop != nil {
-		stop()
-	}
 	o.err = o.wrap(err, sent, uncertain)
 	close(o.done)
 	c.release(o)

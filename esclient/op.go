@@ -1,6 +1,7 @@
 package esclient
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -33,11 +34,11 @@ type op struct {
 	everSent bool               // by an earlier connection, or earlier on this one
 	finished bool
 
-	started time.Time     // if there are hooks
-	err     error         // before done is closed
-	done    chan struct{} // closed when the op has ended
-	stop    func() bool   // ends watching the context
-	notify  func()        // called once when the op has ended, from any goroutine; must not block
+	started time.Time       // if there are hooks
+	err     error           // before done is closed
+	done    chan struct{}   // closed when the op has ended
+	watched <-chan struct{} // ends the op as well: the Done of its context
+	notify  func()          // called once when the op has ended, from any goroutine; must not block
 }
 
 // Where an op is. The writer moves it from queued to sent, and whoever ends it from queued to dead: so that one of them
@@ -108,18 +109,39 @@ func (h handlerFunc) handle(p *wire.Package, r *wire.Reader) verdict {
 
 // newOp makes an op with the settings of a call. fill appends the payload.
 func (c *Client) newOp(name, input string, cmd wire.Command, h handler, fill func(dst []byte) []byte) *op {
-	o := &op{
-		name: name, input: input, cmd: cmd, handler: h,
-		timeout: c.call.Timeout, retries: c.call.Retries, slot: true,
-		done: make(chan struct{}),
-	}
-	var start int
-	o.frame, start = wire.BeginFrame(nil, cmd, 0, wire.CorrelationID{}, c.call.Credentials.auth())
+	o := &op{}
+	frame, start := c.initOp(o, name, input, cmd, h)
 	if fill != nil {
-		o.frame = fill(o.frame)
+		frame = fill(frame)
 	}
-	o.frame = wire.EndFrame(o.frame, start)
+	c.core.seal(o, frame, start)
 	return o
+}
+
+// initOp begins an op. The caller appends the payload to frame, and seals it.
+func (c *Client) initOp(o *op, name, input string, cmd wire.Command, h handler) (frame []byte, start int) {
+	o.name, o.input, o.cmd, o.handler = name, input, cmd, h
+	o.timeout, o.retries, o.slot = c.call.Timeout, c.call.Retries, true
+	o.done = make(chan struct{})
+	return wire.BeginFrame(c.core.scratch(), cmd, 0, wire.CorrelationID{}, c.call.Credentials.auth())
+}
+
+// scratch returns an empty buffer to encode in. An op keeps a copy of just the right size.
+func (c *core) scratch() []byte {
+	if b, ok := c.buffers.Get().(*[]byte); ok {
+		return (*b)[:0]
+	}
+	return make([]byte, 0, 4<<10)
+}
+
+// maxScratch bounds what a buffer may have grown to, to be kept.
+const maxScratch = 1 << 20
+
+func (c *core) seal(o *op, frame []byte, start int) {
+	o.frame = bytes.Clone(wire.EndFrame(frame, start))
+	if cap(frame) <= maxScratch {
+		c.buffers.Put(&frame)
+	}
 }
 
 // setID fills the correlation id into the frame.
@@ -156,25 +178,6 @@ func (c *Client) do(ctx context.Context, o *op) error {
 		<-o.done
 	}
 	return o.err
-}
-
-// start runs an op that ends with ctx, and does not wait for it.
-func (c *Client) start(ctx context.Context, o *op) error {
-	if err := c.core.submit(o); err != nil {
-		return err
-	}
-	if ctx.Done() == nil {
-		return nil
-	}
-	stop := context.AfterFunc(ctx, func() { c.core.abandon(o, context.Cause(ctx)) })
-	c.core.mu.Lock()
-	defer c.core.mu.Unlock()
-	if o.finished {
-		stop()
-	} else {
-		o.stop = stop
-	}
-	return nil
 }
 
 func invalidArgument(op, input, format string, args ...any) error {

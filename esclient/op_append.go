@@ -15,14 +15,14 @@ import (
 // [ErrWrongExpectedVersion] with a *[WrongVersionError], [ErrStreamDeleted], [ErrAccessDenied], and [ErrUnknownOutcome]
 // where it cannot be known whether the events were written.
 func (c *Client) Append(ctx context.Context, stream string, expected ExpectedVersion, events ...NewEvent) (WriteResult, error) {
-	o, h, err := c.newAppend(stream, expected, events)
+	p, err := c.newAppend(stream, expected, events)
 	if err != nil {
 		return WriteResult{}, err
 	}
-	if err := c.do(ctx, o); err != nil {
+	if err := c.do(ctx, &p.op); err != nil {
 		return WriteResult{}, err
 	}
-	return h.result, nil
+	return p.append.result, nil
 }
 
 // AppendAsync is Append, but does not wait for the answer: many may be on their way. They are sent in the order of the
@@ -32,25 +32,25 @@ func (c *Client) Append(ctx context.Context, stream string, expected ExpectedVer
 // With [Any], and where the server may refuse one append and take the next, order is best effort; chain exact versions,
 // or use [Client.AppendFrom], where it must hold.
 func (c *Client) AppendAsync(ctx context.Context, stream string, expected ExpectedVersion, events ...NewEvent) *Pending {
-	o, h, err := c.newAppend(stream, expected, events)
+	p, err := c.newAppend(stream, expected, events)
 	if err == nil {
-		err = c.core.acquire(ctx, o)
+		err = c.core.acquire(ctx, &p.op)
 	}
 	if err == nil {
-		err = c.start(ctx, o)
+		err = c.core.submitWith(ctx, &p.op)
 	}
 	if err != nil {
-		done := make(chan struct{})
-		close(done)
-		return &Pending{op: &op{err: err, done: done}, append: h}
+		p = &Pending{}
+		p.op.err, p.op.done = err, make(chan struct{})
+		close(p.op.done)
 	}
-	return &Pending{op: o, append: h}
+	return p
 }
 
 // Pending is an append on its way.
 type Pending struct {
-	op     *op
-	append *appendOp
+	op     op
+	append appendOp
 }
 
 // Done is closed when the outcome is known.
@@ -60,8 +60,12 @@ func (p *Pending) Done() <-chan struct{} { return p.op.done }
 func (p *Pending) Wait(ctx context.Context) (WriteResult, error) {
 	select {
 	case <-p.op.done:
-	case <-ctx.Done():
-		return WriteResult{}, context.Cause(ctx)
+	default:
+		select {
+		case <-p.op.done:
+		case <-ctx.Done():
+			return WriteResult{}, context.Cause(ctx)
+		}
 	}
 	if p.op.err != nil {
 		return WriteResult{}, p.op.err
@@ -75,27 +79,25 @@ type appendOp struct {
 	result   WriteResult
 }
 
-func (c *Client) newAppend(stream string, expected ExpectedVersion, events []NewEvent) (*op, *appendOp, error) {
+func (c *Client) newAppend(stream string, expected ExpectedVersion, events []NewEvent) (*Pending, error) {
 	const name = "append"
 	if err := checkStream(name, stream); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if expected < StreamExists || expected == -3 {
-		return nil, nil, invalidArgument(name, stream, "expected version %d does not exist", int64(expected))
+		return nil, invalidArgument(name, stream, "expected version %d does not exist", int64(expected))
 	}
-	h := &appendOp{stream: stream, expected: expected}
-	var invalid error
-	o := c.newOp(name, stream, wire.WriteEvents, h, func(dst []byte) []byte {
-		dst = wire.AppendWriteHead(dst, stream, int64(expected))
-		dst, invalid = c.appendEvents(dst, 3, events)
-		return wire.AppendWriteTail(dst, c.requireLeader())
-	})
-	if invalid != nil {
-		return nil, nil, invalidArgument(name, stream, "%w", invalid)
+	p := &Pending{append: appendOp{stream: stream, expected: expected}}
+	frame, start := c.initOp(&p.op, name, stream, wire.WriteEvents, &p.append)
+	frame = wire.AppendWriteHead(frame, stream, int64(expected))
+	frame, err := c.appendEvents(frame, 3, events)
+	if err != nil {
+		return nil, invalidArgument(name, stream, "%w", err)
 	}
-	o.write = true
-	o.ambiguous = !c.core.cfg.ambiguous && expected < NoStream
-	return o, h, nil
+	c.core.seal(&p.op, wire.AppendWriteTail(frame, c.requireLeader()), start)
+	p.op.write = true
+	p.op.ambiguous = !c.core.cfg.ambiguous && expected < NoStream
+	return p, nil
 }
 
 // appendEvents appends events as field num of a message.

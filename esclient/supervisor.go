@@ -58,7 +58,7 @@ func (c *core) serve(cn *conn) error {
 	c.notify(ConnEvent{State: Connected, Address: address})
 	cn.start()
 	c.attach(cn)
-	c.watch(cn)
+	c.guard(cn)
 	cn.stopped()
 	cause := cn.cause()
 	c.detach(cn, cause)
@@ -69,8 +69,8 @@ func (c *core) serve(cn *conn) error {
 	return cause
 }
 
-// watch sends heartbeats when the peer is silent, and ends the connection when it stays so, or when the client is closed.
-func (c *core) watch(cn *conn) {
+// guard sends heartbeats when the peer is silent, and ends the connection when it stays so, or when the client is closed.
+func (c *core) guard(cn *conn) {
 	timer := time.NewTimer(c.cfg.interval)
 	defer timer.Stop()
 	asked := false
