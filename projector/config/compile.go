@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -220,13 +221,12 @@ func plain(n *yaml.Node) (any, error) {
 	}
 	switch n.Tag {
 	case "!!int", "!!float":
-		v, err := number(n.Value)
-		if err != nil {
-			var x any
-			err = n.Decode(&x) // 0x10, 1_000
-			return x, err
+		if json.Valid([]byte(n.Value)) {
+			return numberOf([]byte(n.Value), n.Tag == "!!int")
 		}
-		return v, nil
+		var v any
+		err := n.Decode(&v) // 0x10, 1_000
+		return v, err
 	case "!!bool", "!!null":
 		var v any
 		err := n.Decode(&v)

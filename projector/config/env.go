@@ -1,13 +1,8 @@
 package config
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"math"
-	"strconv"
 	"strings"
 	"time"
 
@@ -124,7 +119,7 @@ func viewOf(e *source.Event) *eventView {
 func rowValue(v any) any {
 	switch v := v.(type) {
 	case json.RawMessage:
-		x, err := decodeJSON(v)
+		x, err := scan(v, &wanted{all: true})
 		if err != nil {
 			return nil // the database gave it, so it is valid
 		}
@@ -135,56 +130,4 @@ func rowValue(v any) any {
 		}
 	}
 	return v
-}
-
-// decodeJSON decodes one value: numbers become int64, or float64 where they have a fraction or do not fit.
-func decodeJSON(data []byte) (any, error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	var v any
-	if err := d.Decode(&v); err != nil {
-		if errors.Is(err, io.EOF) {
-			return nil, errors.New("no data where JSON is wanted")
-		}
-		return nil, fmt.Errorf("not valid JSON: %w", err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("not valid JSON: something follows the value")
-	}
-	return numbers(v)
-}
-
-func numbers(v any) (any, error) {
-	var err error
-	switch x := v.(type) {
-	case json.Number:
-		return number(string(x))
-	case []any:
-		for i := range x {
-			if x[i], err = numbers(x[i]); err != nil {
-				return nil, err
-			}
-		}
-	case map[string]any:
-		for k := range x {
-			if x[k], err = numbers(x[k]); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return v, nil
-}
-
-func number(s string) (any, error) {
-	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
-		return n, nil
-	}
-	f, err := strconv.ParseFloat(s, 64)
-	if err != nil || math.IsInf(f, 0) {
-		return nil, fmt.Errorf("number %s is beyond the range of 64 bits", s)
-	}
-	if f == math.Trunc(f) && math.Abs(f) < 1<<53 && !strings.ContainsAny(s, "eE") {
-		return int64(f), nil // 3.0
-	}
-	return f, nil
 }

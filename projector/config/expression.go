@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -47,6 +48,7 @@ type program struct {
 	constant bool
 	body     []step // path in the body, if it is one
 	names    map[string]bool
+	paths    []eventPath // what it looks at of an event
 }
 
 // uses reports whether the program refers to a name.
@@ -73,12 +75,13 @@ func (w *walker) compileExpression(e expression, s scope) *program {
 	if p.typ != nil && p.typ.Kind() == reflect.Interface {
 		p.typ = nil
 	}
-	ast.Find(root, func(n ast.Node) bool {
-		if id, ok := n.(*ast.IdentifierNode); ok {
-			p.names[id.Value] = true
-		}
-		return false
-	})
+	found := &pathFinder{names: p.names, paths: map[ast.Node]eventPath{}}
+	ast.Walk(&root, found)
+	if p.uses("$env") {
+		w.fail(e.node, e.path, "unknown name $env; want %s", oneOf(s.names()))
+		return nil
+	}
+	p.paths = slices.Collect(maps.Values(found.paths))
 	if _, p.constant = constant(root); !p.constant && len(p.names) == 0 {
 		p.constant = isLiteral(root)
 	}
@@ -93,6 +96,36 @@ func (w *walker) compileExpression(e expression, s scope) *program {
 		p.eval = p.machine(compiled)
 	}
 	return p
+}
+
+// eventPath is a part of an event's body or metadata.
+type eventPath struct {
+	root  string
+	steps []step
+}
+
+// pathFinder gathers the longest paths that an expression looks at; it sees the inner nodes first.
+type pathFinder struct {
+	names map[string]bool
+	paths map[ast.Node]eventPath
+}
+
+// Visit implements [ast.Visitor].
+func (f *pathFinder) Visit(node *ast.Node) {
+	if id, ok := (*node).(*ast.IdentifierNode); ok {
+		f.names[id.Value] = true
+	}
+	root, steps, ok := path(*node)
+	if !ok || root != "body" && root != "metadata" {
+		return
+	}
+	switch n := (*node).(type) {
+	case *ast.MemberNode:
+		delete(f.paths, n.Node)
+	case *ast.ChainNode:
+		delete(f.paths, n.Node)
+	}
+	f.paths[*node] = eventPath{root, steps}
 }
 
 // isLiteral reports whether a node is a list or object of constants.

@@ -27,25 +27,33 @@ func (d *decoders) of(eventType string) (*readmodel.Decoder[env], *uses) {
 }
 
 // uses says what of an event the rules of its type look at.
-type uses struct{ body, metadata bool }
+type uses struct{ body, metadata *wanted }
 
 func (u *uses) add(p *program) {
-	u.body = u.body || p.uses("body")
-	u.metadata = u.metadata || p.uses("metadata")
+	for _, path := range p.paths {
+		into := &u.body
+		if path.root == "metadata" {
+			into = &u.metadata
+		}
+		if *into == nil {
+			*into = &wanted{}
+		}
+		(*into).add(path.steps)
+	}
 }
 
 // decode makes ready what the rules look at.
 func (u *uses) decode(e *source.Event, into *env) (err error) {
 	into.event = e
-	if u.body {
-		if into.body, err = decodeJSON(e.Data); err != nil {
+	if u.body != nil {
+		if into.body, err = scan(e.Data, u.body); err != nil {
 			return fmt.Errorf("body: %w", err)
 		}
 	}
-	if u.metadata {
-		into.metadata = map[string]any{}
+	if u.metadata != nil {
+		into.metadata = map[string]any(nil)
 		if len(e.Metadata) > 0 {
-			if into.metadata, err = decodeJSON(e.Metadata); err != nil {
+			if into.metadata, err = scan(e.Metadata, u.metadata); err != nil {
 				return fmt.Errorf("metadata: %w", err)
 			}
 		}
