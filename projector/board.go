@@ -11,19 +11,51 @@ import (
 type board struct {
 	hooks hooks
 
-	mu     sync.Mutex
-	status Status
-	oldest time.Time // created time of the oldest event in hand; zero = none
-	behind time.Time // since when Head is known to be ahead of Position; zero = it is not
+	mu      sync.Mutex
+	status  Status
+	oldest  time.Time     // created time of the oldest event in hand; zero = none
+	changed chan struct{} // closed, and replaced, when the status has changed
+	behind  time.Time     // since when Head is known to be ahead of Position; zero = it is not
 }
 
 func newBoard(p *Projection, hs hooks) *board {
-	b := &board{hooks: hs}
+	b := &board{hooks: hs, changed: make(chan struct{})}
 	b.status = Status{Name: p.name, State: StateStarting, Since: time.Now()}
 	if p.source != nil {
 		b.status.Source = p.source.String()
 	}
 	return b
+}
+
+// broadcast wakes those who wait for a change. b.mu is held.
+func (b *board) broadcast() {
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// change returns a channel that is closed with the next commit or change of state.
+func (b *board) change() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.changed
+}
+
+// ahead returns for how long the end of the log is known to be ahead of what was committed.
+func (b *board) ahead() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.behind.IsZero() {
+		return 0
+	}
+	return time.Since(b.behind)
+}
+
+// stalled notes that a subscription was replaced, or that one delivers again.
+func (b *board) stalled(replaced int64, hopeless bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.status.Restarts += replaced
+	b.status.Stalled = hopeless
 }
 
 // set changes the state and reports whether it, or its reason, is another one now.
@@ -36,6 +68,7 @@ func (b *board) set(state State, reason string) bool {
 		s.State, s.Since = state, time.Now()
 	}
 	s.Reason = reason
+	b.broadcast()
 	b.mu.Unlock()
 	if !same {
 		b.hooks.state(b.status.Name, state, reason)
@@ -85,6 +118,7 @@ func (b *board) committed(c Commit) {
 	s.Ignored += int64(c.Ignored)
 	s.Skipped += int64(c.Skipped)
 	b.compare()
+	b.broadcast()
 	b.mu.Unlock()
 	b.hooks.commit(s.Name, c)
 }

@@ -60,6 +60,7 @@ type settings struct {
 	middleware     []Middleware // the first is outermost
 	floor          checkpoint.Position
 	workers        int
+	stallAfter     time.Duration
 }
 
 // Defaults of the options.
@@ -82,6 +83,7 @@ func defaults() config {
 			workers:   1,
 
 			handlerTimeout: DefaultHandlerTimeout,
+			stallAfter:     DefaultStallAfter,
 		},
 		logger:   slog.New(slog.DiscardHandler),
 		owner:    defaultOwner(),
@@ -141,6 +143,9 @@ func (s *settings) validate() error {
 	}
 	if s.handlerTimeout <= 0 {
 		fail("WithHandlerTimeout", s.handlerTimeout, "positive")
+	}
+	if s.stallAfter <= 0 {
+		fail("WithStallAfter", s.stallAfter, "positive")
 	}
 	if s.workers < 1 {
 		fail("WithWorkers", s.workers, "at least 1")
@@ -213,6 +218,10 @@ func WithRedaction(fn func(*checkpoint.Parked)) Tuning {
 func WithHandlerTimeout(d time.Duration) Tuning {
 	return tuning(func(s *settings) { s.handlerTimeout = d })
 }
+
+// WithStallAfter sets after how long a subscription is replaced that delivers nothing although the log is known to go on.
+// Defaults to [DefaultStallAfter].
+func WithStallAfter(d time.Duration) Tuning { return tuning(func(s *settings) { s.stallAfter = d }) }
 
 // WithMiddleware wraps the calls of handlers. The first is outermost, and that of the runner is around that of a projection.
 func WithMiddleware(m ...Middleware) Tuning {

@@ -37,6 +37,9 @@ type session struct {
 	routes map[string]bool // whether somebody handles a type
 	log    *slog.Logger
 
+	in     *intake
+	stalls int // subscriptions in a row that stalled
+
 	stuck chan error // one slot: a handler does not come back
 	parallel
 
@@ -90,6 +93,9 @@ func (s *session) handles(eventType string) bool {
 // to be abandoned.
 func (s *session) run(ctx context.Context) error {
 	s.caller = newCaller(s)
+	if err := checkLog(s.soft, s.p.source, s.lease, s.log); err != nil {
+		return err
+	}
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
@@ -100,7 +106,8 @@ func (s *session) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer in.close()
+	s.in = in
+	defer func() { s.in.close() }()
 	defer s.flights.Wait()
 	if s.cfg.workers > 1 && len(s.p.effects) > 0 {
 		s.pool = newPool(ctx, s, s.cfg.workers)
@@ -108,7 +115,7 @@ func (s *session) run(ctx context.Context) error {
 		defer s.quiesce()
 	}
 	s.show()
-	return s.loop(ctx, in)
+	return s.loop(ctx)
 }
 
 // begin checks everything that must be right before the first event.
@@ -116,9 +123,6 @@ func (s *session) begin(ctx context.Context) error {
 	s.position = s.lease.Position()
 	s.hand = chunk{from: s.position, to: s.position}
 	if err := s.checkTx(ctx); err != nil {
-		return err
-	}
-	if err := checkLog(s.soft, s.p.source, s.lease, s.log); err != nil {
 		return err
 	}
 	if err := s.loadParked(); err != nil {
@@ -149,7 +153,7 @@ func (s *session) checkTx(ctx context.Context) error {
 	return nil
 }
 
-func (s *session) loop(ctx context.Context, in *intake) error {
+func (s *session) loop(ctx context.Context) error {
 	for {
 		if s.flight == nil && s.due() {
 			s.launch(ctx)
@@ -157,7 +161,11 @@ func (s *session) loop(ctx context.Context, in *intake) error {
 		if s.flight == nil && (s.soft.Err() != nil || s.reached()) {
 			return context.Cause(ctx)
 		}
-		if err := s.turn(ctx, in); err != nil {
+		err := s.turn(ctx)
+		if errors.Is(err, errStalled) {
+			err = s.resubscribe()
+		}
+		if err != nil {
 			return s.end(ctx, err)
 		}
 	}
@@ -177,7 +185,7 @@ func (s *session) end(ctx context.Context, err error) error {
 // turn does one thing: works on the next events in hand, or waits for what comes.
 //
 //nolint:cyclop // one select over everything that can happen
-func (s *session) turn(ctx context.Context, in *intake) error {
+func (s *session) turn(ctx context.Context) error {
 	if len(s.keeper.commands) > 0 {
 		return s.execute(ctx, <-s.keeper.commands)
 	}
@@ -205,22 +213,26 @@ func (s *session) turn(ctx context.Context, in *intake) error {
 	if s.soft.Err() == nil {
 		stopping = s.soft.Done()
 		if len(s.hand.events) < s.cfg.batchSize {
-			batches = in.batches
+			batches = s.in.batches
 		}
 	}
 	var arrival chan error
-	var due <-chan time.Time
+	var due, idle <-chan time.Time
 	if s.flight != nil {
 		arrival = s.flight.done
 	} else if s.applied > 0 || len(s.hand.events) == 0 && !s.hand.empty() {
 		t := time.NewTimer(s.rest())
 		defer t.Stop()
 		due = t.C
+	} else if len(s.hand.events) == 0 {
+		t := time.NewTimer(s.cfg.stallAfter)
+		defer t.Stop()
+		idle = t.C
 	}
 	select {
 	case batch, ok := <-batches:
 		if !ok {
-			return in.err
+			return s.in.err
 		}
 		s.receive(batch)
 	case err := <-arrival:
@@ -229,6 +241,8 @@ func (s *session) turn(ctx context.Context, in *intake) error {
 		if s.unproven() {
 			return s.probe(ctx)
 		}
+	case <-idle:
+		return s.watch()
 	case jobs <- next:
 		s.pool.given()
 	case r := <-results:
@@ -251,6 +265,7 @@ func (s *session) receive(b source.Batch) {
 	}
 	s.hand.add(b)
 	s.live = b.Live
+	s.moving()
 	s.show()
 }
 

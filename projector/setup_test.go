@@ -67,6 +67,20 @@ func (s *faultyStore) EnsureTables(ctx context.Context, t ...*checkpoint.Table) 
 	return s.do("ensure", func() error { return s.Store.EnsureTables(ctx, t...) })
 }
 
+func (s *faultyStore) parking() checkpoint.ParkingStore { return s.Store.(checkpoint.ParkingStore) }
+
+func (s *faultyStore) Parked(ctx context.Context, p string, key *string, after int64, limit int) ([]checkpoint.Parked, error) {
+	return s.parking().Parked(ctx, p, key, after, limit)
+}
+
+func (s *faultyStore) Send(ctx context.Context, p string, c checkpoint.Command) (int64, error) {
+	return s.parking().Send(ctx, p, c)
+}
+
+func (s *faultyStore) Command(ctx context.Context, number int64) (checkpoint.Command, error) {
+	return s.parking().Command(ctx, number)
+}
+
 type faultyLease struct {
 	checkpoint.ParkingLease
 	s *faultyStore

@@ -50,6 +50,8 @@ type Status struct {
 	LagEvents  int64         // events between Position and Head; -1 = not known
 	Lag        time.Duration // age of the oldest event not yet committed; 0 = none is waiting, -1 = not known
 	LastCommit time.Time     // zero = none yet
+	Restarts   int64         // subscriptions replaced because they delivered nothing although the log went on
+	Stalled    bool          // replacing them has not helped: the process had better be restarted
 	LastError  error         // last failure, nil after the next commit
 }
 

@@ -193,14 +193,17 @@ func (t *task) stored(ctx context.Context) (*checkpoint.Status, error) {
 	return &all[i], nil
 }
 
-// acquire returns the lease, or nil when there is nothing to do: stop has ended, or another owner has reached the target.
-func (t *task) acquire(stop context.Context) (checkpoint.Lease, error) {
-	claim := checkpoint.Claim{
+func (t *task) claim() checkpoint.Claim {
+	return checkpoint.Claim{
 		Name: t.p.name, Owner: t.opts.owner, TTL: t.opts.ttl, Fingerprint: t.p.Fingerprint(), Start: t.cfg.start,
 		Instance: t.opts.instance,
 	}
+}
+
+// acquire returns the lease, or nil when there is nothing to do: stop has ended, or another owner has reached the target.
+func (t *task) acquire(stop context.Context) (checkpoint.Lease, error) {
 	for {
-		lease, err := t.store.Acquire(stop, claim)
+		lease, err := t.store.Acquire(stop, t.claim())
 		var held *checkpoint.HeldError
 		switch {
 		case err == nil:

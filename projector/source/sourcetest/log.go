@@ -35,6 +35,8 @@ type Log struct {
 	changed chan struct{}    // closed with the next append
 	hook    func(Op) error
 	open    int
+	opened  int // subscriptions ever
+	stalled int // so many of them, the first, deliver nothing any more
 }
 
 // New returns an empty log.
@@ -87,6 +89,16 @@ func (l *Log) Intercept(fn func(Op) error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.hook = fn
+}
+
+// Stall makes the subscriptions that are open now, and the next more, deliver nothing and fail at nothing, as if the network
+// had forgotten them. 0 lets those live that are opened from now on.
+func (l *Log) Stall(more int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stalled = l.opened + more
+	close(l.changed)
+	l.changed = make(chan struct{})
 }
 
 // Open returns how many subscriptions are open.

@@ -129,11 +129,13 @@ func (s *Source) Subscribe(ctx context.Context, after checkpoint.Position) (sour
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()
 	s.log.open++
-	return &subscription{Source: s, next: s.after(after), position: after}, nil
+	s.log.opened++
+	return &subscription{Source: s, id: s.log.opened, next: s.after(after), position: after}, nil
 }
 
 type subscription struct {
 	*Source
+	id       int
 	next     int
 	position checkpoint.Position
 	live     bool // the last batch said so
@@ -148,7 +150,12 @@ func (b *subscription) Next(ctx context.Context) (source.Batch, error) {
 	for {
 		b.log.mu.Lock()
 		changed := b.log.changed
-		batch, ok := b.read()
+		stalled := b.id <= b.log.stalled
+		var batch source.Batch
+		ok := false
+		if !stalled {
+			batch, ok = b.read()
+		}
 		b.log.mu.Unlock()
 		if ok {
 			return batch, nil

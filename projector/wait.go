@@ -1,0 +1,140 @@
+package projector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/photonpump/projector/checkpoint"
+)
+
+// ErrUnknownProjection means that the runner has no projection of that name.
+var ErrUnknownProjection = errors.New("unknown projection")
+
+// askEvery is how often the database is asked for what another process does.
+const askEvery = 100 * time.Millisecond
+
+func (r *Runner) task(name string) (*task, error) {
+	for _, t := range r.tasks {
+		if t.p.name == name {
+			return t, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %q", ErrUnknownProjection, name)
+}
+
+// WaitFor waits until a projection has handled everything up to a position, so that what was written there can be read from
+// its tables. It fails at once, with the reason, when the projection stops; and with that of ctx when it ends. It works as
+// well while another process owns the projection.
+func (r *Runner) WaitFor(ctx context.Context, projection string, at checkpoint.Position) error {
+	t, err := r.task(projection)
+	if err != nil {
+		return err
+	}
+	for {
+		changed := t.board.change()
+		st := t.board.snapshot()
+		done, err := t.past(ctx, &st, at)
+		switch {
+		case err != nil || done:
+			return err
+		case st.State == StateStopped:
+			return stoppedBefore(&st, at)
+		}
+		if err := t.wait(ctx, &st, changed); err != nil {
+			return fmt.Errorf("wait for projection %q to reach %v, at %v now: %w", projection, at, st.Position, err)
+		}
+	}
+}
+
+// past reports whether the projection has reached a position, here or in another process.
+func (t *task) past(ctx context.Context, st *Status, at checkpoint.Position) (bool, error) {
+	position := st.Position
+	if st.Epoch == 0 {
+		known, err := t.stored(ctx)
+		if err != nil || known == nil {
+			return false, err
+		}
+		position = known.Position
+	}
+	order, ok := position.Compare(at)
+	if !ok && !position.IsStart() {
+		return false, fmt.Errorf("projection %q is at %v, which cannot be compared with %v", t.p.name, position, at)
+	}
+	return ok && order >= 0, nil
+}
+
+func stoppedBefore(st *Status, at checkpoint.Position) error {
+	if st.LastError != nil {
+		return fmt.Errorf("projection %q has not reached %v: %w", st.Name, at, st.LastError)
+	}
+	return fmt.Errorf("projection %q has stopped at %v, before %v", st.Name, st.Position, at)
+}
+
+// wait returns when the projection may have moved.
+func (t *task) wait(ctx context.Context, st *Status, changed <-chan struct{}) error {
+	var ask <-chan time.Time
+	if st.Epoch == 0 {
+		timer := time.NewTimer(askEvery)
+		defer timer.Stop()
+		ask = timer.C
+	}
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-changed:
+	case <-ask:
+	}
+	return nil
+}
+
+// Execute sends a command to the owner of a projection and waits for its answer, which says if it was refused. If nobody
+// owns the projection, this process takes the lease, executes the command itself, and releases the lease.
+func (r *Runner) Execute(ctx context.Context, projection string, c checkpoint.Command) (checkpoint.Command, error) {
+	t, err := r.task(projection)
+	if err != nil {
+		return c, err
+	}
+	store, ok := r.store.(checkpoint.ParkingStore)
+	if !ok {
+		return c, errors.New("the store does not keep parked events")
+	}
+	number, err := store.Send(ctx, projection, c)
+	if err != nil {
+		return c, err
+	}
+	for {
+		if c, err = store.Command(ctx, number); err != nil || !c.Done.IsZero() {
+			return c, err
+		}
+		if err := t.executeHere(ctx); err != nil && !errors.Is(err, checkpoint.ErrHeld) && !errors.Is(err, checkpoint.ErrFenced) {
+			return c, err
+		}
+		if !sleep(ctx, askEvery) {
+			return c, fmt.Errorf("wait for the answer to command %d of projection %q: %w", number, projection, context.Cause(ctx))
+		}
+	}
+}
+
+// executeHere executes all commands of a projection that nobody owns.
+func (t *task) executeHere(ctx context.Context) error {
+	lease, err := t.store.Acquire(ctx, t.claim())
+	if err != nil {
+		return err
+	}
+	work, lost := context.WithCancelCause(ctx)
+	defer lost(nil)
+	k := keep(work, lease, t.opts.ttl, t.log, lost)
+	s := newSession(t, lease, work, k)
+	s.caller = newCaller(s)
+	if err = s.begin(work); err == nil {
+		var commands []checkpoint.Command
+		if commands, err = s.parking.Commands(work); err == nil {
+			err = s.execute(work, commands)
+		}
+	}
+	k.close()
+	t.release(ctx, lease, err)
+	return err
+}
