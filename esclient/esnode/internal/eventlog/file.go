@@ -20,24 +20,35 @@ const (
 
 // file is storage in a file, behind its header.
 type file struct {
-	f    *os.File
-	lock *flock.Flock
-	size int64 // where the next byte goes
+	f     *os.File
+	lock  *flock.Flock
+	size  int64 // where the next byte goes
+	dirty bool  // there is something that was not synced
 }
 
 func (f *file) ReadAt(p []byte, off int64) (int, error) { return f.f.ReadAt(p, off) }
-func (f *file) Sync() error                             { return f.f.Sync() }
+
+func (f *file) Sync() error {
+	err := f.f.Sync()
+	f.dirty = err != nil
+	return err
+}
 
 func (f *file) Append(p []byte) error {
 	if _, err := f.f.WriteAt(p, f.size); err != nil {
 		return err
 	}
 	f.size += int64(len(p))
+	f.dirty = true
 	return nil
 }
 
 func (f *file) Close() error {
-	return errors.Join(f.f.Sync(), f.f.Close(), f.lock.Unlock())
+	var err error
+	if f.dirty {
+		err = f.f.Sync()
+	}
+	return errors.Join(err, f.f.Close(), f.lock.Unlock())
 }
 
 // openDir opens or makes the log in opts.Dir and rebuilds the index.
