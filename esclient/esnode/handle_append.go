@@ -8,9 +8,6 @@ import (
 	"github.com/photonpump/projector/esclient/internal/wire/wirepb"
 )
 
-// maxEventSize bounds data, metadata and twice the UTF-16 length of the type of one event.
-const maxEventSize = 16<<20 - 10_000
-
 // maxTypes bounds the event types that a connection remembers.
 const maxTypes = 1024
 
@@ -43,8 +40,8 @@ func handleAppend(c *conn, r *request) {
 
 func checkAppend(m *wire.WriteEventsBody) string {
 	switch {
-	case m.Stream == "":
-		return "the stream has no name"
+	case m.Stream == "" || len(m.Stream) > maxStreamName:
+		return "the name of the stream must have 1 to 8,000 bytes"
 	case m.ExpectedVersion < eventlog.ExpectAny && m.ExpectedVersion != eventlog.ExpectExists:
 		return "invalid expected version"
 	}

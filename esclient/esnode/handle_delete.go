@@ -14,7 +14,7 @@ func handleDelete(c *conn, r *request) {
 		return
 	}
 	stream := m.GetEventStreamId()
-	if stream == "" || m.GetExpectedVersion() < eventlog.ExpectAny {
+	if stream == "" || len(stream) > maxStreamName || m.GetExpectedVersion() < eventlog.ExpectAny {
 		c.badRequest(r, "a stream name and an expected version of -2 or more are needed")
 		return
 	}

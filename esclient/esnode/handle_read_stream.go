@@ -9,9 +9,6 @@ import (
 	"github.com/photonpump/projector/esclient/internal/wire/wirepb"
 )
 
-// maxPageCount is the largest number of events that one read may ask for.
-const maxPageCount = 4096
-
 func handleReadStreamForward(c *conn, r *request) {
 	readStream(c, r, ReadStreamEventsForwardCompleted, false)
 }

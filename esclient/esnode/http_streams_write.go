@@ -25,6 +25,10 @@ type httpEvent struct {
 }
 
 func (s *httpServer) postEvents(w http.ResponseWriter, r *http.Request) {
+	if len(r.PathValue("stream")) > maxStreamName {
+		http.Error(w, "the name of the stream is too long", http.StatusBadRequest)
+		return
+	}
 	if !s.may(w, r, s.node.mayWrite) {
 		return
 	}

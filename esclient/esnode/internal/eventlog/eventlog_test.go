@@ -301,7 +301,7 @@ func TestDiskFull(t *testing.T) {
 	l.mustAppend(t, "s", ExpectAny, "1")
 	full := errors.New("no space left on device")
 	l.mu.Lock()
-	l.store = &failing{l.store, full}
+	l.store, l.trusted = &failing{l.store, full}, false
 	l.mu.Unlock()
 	if w := l.appendSync("s", ExpectAny, events("2")); w.Outcome != Failed || !errors.Is(w.Err, full) {
 		t.Errorf("got %+v", w)

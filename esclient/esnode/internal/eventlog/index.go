@@ -5,22 +5,45 @@ import (
 	"sync/atomic"
 )
 
-// loc is where a record lies and how long it is, in one word: a position of up to 4 TiB and the size in units of 8 bytes,
-// rounded up.
+// loc is where a record lies and how long it is, in one word: 39 bits of position (512 GiB), 24 of size, and one that says
+// that the event is of a transaction. So the body of an event is found without a look at the record.
 type loc uint64
 
 const (
-	locSizeBits = 22
-	locSizeUnit = 8
-	positionMax = int64(1)<<(64-locSizeBits) - 1
+	locSizeBits = 24
+	locTx       = 1 << locSizeBits
+	locPosShift = locSizeBits + 1
+
+	// positionMax is the largest position at which a record may begin.
+	positionMax = int64(1)<<(64-locPosShift) - 1
 )
 
-func newLoc(pos int64, size int) loc {
-	return loc(pos)<<locSizeBits | loc((size+locSizeUnit-1)/locSizeUnit)
+func newLoc(pos int64, r record) loc {
+	l := loc(pos)<<locPosShift | loc(len(r))
+	if r.inTx() {
+		l |= locTx
+	}
+	return l
 }
 
-func (l loc) pos() int64 { return int64(l >> locSizeBits) }
-func (l loc) size() int  { return int(l&(1<<locSizeBits-1)) * locSizeUnit }
+func (l loc) pos() int64 { return int64(l >> locPosShift) }
+func (l loc) size() int  { return int(l & (locTx - 1)) }
+
+// event returns the EventRecord message of an event, without looking at the record.
+func (l loc) event(r record) []byte {
+	if l&locTx != 0 {
+		return r[recordHead+8 : len(r)-recordTrailer]
+	}
+	return r[recordHead : len(r)-recordTrailer]
+}
+
+// commit returns the commit position of an event.
+func (l loc) commit(r record) int64 {
+	if l&locTx != 0 {
+		return r.commit(l.pos())
+	}
+	return l.pos()
+}
 
 // stream is the index entry of one stream. Event n is at events[n]. The log's lock guards it; a slice header that was
 // copied under the lock stays valid, since entries are only added.

@@ -11,6 +11,12 @@ import (
 // ErrClosed is the error of a write to a log that was closed.
 var ErrClosed = errors.New("log is closed")
 
+// ErrFull is the error of a write to a log that has reached its largest size, 512 GiB.
+var ErrFull = errors.New("log is full")
+
+// maxRequest is more than one write can take.
+const maxRequest = 1 << 30
+
 // maxPending bounds the bytes that wait for the disk; writers wait when there are more.
 const maxPending = 32 << 20
 
@@ -32,6 +38,8 @@ type Log struct {
 	opts  Options
 	store storage
 	torn  *TornTail
+
+	trusted bool // the storage is memory, which is not checked when it is read
 
 	mu      sync.RWMutex
 	streams map[string]*stream
@@ -74,7 +82,7 @@ func Open(opts Options) (*Log, error) {
 	l.lastCommit.Store(-1)
 	l.head.Store(headerSize)
 	if opts.Dir == "" {
-		l.store = newMemory()
+		l.store, l.trusted = newMemory(), true
 	} else if err := l.openDir(); err != nil {
 		return nil, err
 	}
@@ -112,12 +120,14 @@ func (l *Log) begin() error {
 	for l.err == nil && len(l.pending) > maxPending {
 		l.room.Wait()
 	}
-	if l.err != nil {
-		err := l.err
-		l.mu.Unlock()
-		return err
+	err := l.err
+	if err == nil && l.next > positionMax-maxRequest {
+		err = ErrFull
 	}
-	return nil
+	if err != nil {
+		l.mu.Unlock()
+	}
+	return err
 }
 
 // finish ends what begin began, and calls done once everything written so far is on disk.
@@ -151,7 +161,7 @@ func (l *Log) put(k kind, flags byte, fill func([]byte) []byte) loc {
 	if record(l.pending[at:]).movesCommit() {
 		l.newest = pos
 	}
-	return newLoc(pos, size)
+	return newLoc(pos, record(l.pending[at:]))
 }
 
 func (l *Log) commitLoop() {

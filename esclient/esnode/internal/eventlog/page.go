@@ -2,8 +2,11 @@ package eventlog
 
 import "sync"
 
-// pageChunk is the size of the pieces of memory that are kept for the next page.
-const pageChunk = 256 << 10
+// pageChunk is the size of the pieces of memory that are kept for the next page, and maxKept how many of them.
+const (
+	pageChunk = 1 << 20
+	maxKept   = 2
+)
 
 // pages is the memory that the records of one page are read into. Memory that was handed out never moves.
 type pages struct {
@@ -16,7 +19,7 @@ type pages struct {
 // alloc returns n bytes that stay valid until reset.
 func (p *pages) alloc(n int) []byte {
 	p.used += n
-	if n > pageChunk/2 {
+	if n > pageChunk {
 		return make([]byte, n)
 	}
 	if len(p.free) < n {
@@ -31,30 +34,10 @@ func (p *pages) alloc(n int) []byte {
 	return b
 }
 
-// chunk returns memory for at least min bytes, and as much as one piece holds.
-func (p *pages) chunk(min, max int) []byte {
-	n := pageChunk
-	if max < n {
-		n = max
-	}
-	if min > n {
-		n = min
-	}
-	if n <= pageChunk && n > pageChunk/2 {
-		if p.inUse == len(p.chunks) {
-			p.chunks = append(p.chunks, make([]byte, pageChunk))
-		}
-		b := p.chunks[p.inUse][:n:n]
-		p.inUse++
-		p.used += n
-		return b
-	}
-	return p.alloc(n)
-}
-
 func (p *pages) reset() {
-	if len(p.chunks) > 4 {
-		p.chunks = p.chunks[:4] // a rare large page must not keep its memory for ever
+	if len(p.chunks) > maxKept { // a rare large page must not keep its memory for ever
+		clear(p.chunks[maxKept:])
+		p.chunks = p.chunks[:maxKept]
 	}
 	p.inUse, p.free, p.used = 0, nil, 0
 }

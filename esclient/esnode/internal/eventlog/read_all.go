@@ -102,7 +102,7 @@ func (l *Log) allUp(p *Page, w *walker, q AllQuery) error {
 			p.NextPos = Position{pos.Commit, w.pos}
 		}
 		if q.wants(r) {
-			p.add(r, at)
+			p.addRecord(r, at)
 		}
 	}
 	return nil
@@ -132,11 +132,14 @@ func (l *Log) allDown(p *Page, w *walker, q AllQuery) error {
 		seen++
 		p.NextPos = pos
 		if q.wants(r) {
-			p.add(r, w.pos)
+			p.addRecord(r, w.pos)
 		}
 	}
 	return nil
 }
+
+// walkAhead is how many bytes are read at once when the log is walked.
+const walkAhead = 128 << 10
 
 // walker reads the records of the log one by one.
 type walker struct {
@@ -180,13 +183,9 @@ func (w *walker) load(pos int64, want int) error {
 	if int64(want) > left {
 		return fmt.Errorf("position %d: the record is cut short: %w", pos, ErrPosition)
 	}
-	buf := w.mem.chunk(want, int(min(left, pageChunk)))
-	n, err := w.log.store.ReadAt(buf, pos)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("read log at position %d: %w", pos, err)
-	}
-	w.buf, w.base = buf[:n], pos
-	return nil
+	buf, err := w.log.read(w.mem, pos, int(min(left, max(int64(want), walkAhead))))
+	w.buf, w.base = buf, pos
+	return err
 }
 
 // previous returns the record that ends at pos and moves to its begin. io.EOF is the begin of the log.
@@ -224,13 +223,10 @@ func (w *walker) loadBefore(want int) error {
 	if int64(want) > w.pos-headerSize {
 		return fmt.Errorf("position %d: no record ends there: %w", w.pos, ErrPosition)
 	}
-	n := int(min(w.pos-headerSize, int64(max(want, pageChunk/4))))
-	buf := w.mem.chunk(n, n)
-	if _, err := w.log.store.ReadAt(buf, w.pos-int64(n)); err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("read log before position %d: %w", w.pos, err)
-	}
-	w.buf, w.base = buf, w.pos-int64(n)
-	return nil
+	n := min(w.pos-headerSize, max(int64(want), walkAhead))
+	buf, err := w.log.read(w.mem, w.pos-n, int(n))
+	w.buf, w.base = buf, w.pos-n
+	return err
 }
 
 // enterTransaction moves to the first event of a transaction when pos is that of its commit record.

@@ -121,11 +121,16 @@ func (l *Log) findEvent(p *Page, v *view, number int64) ReadResult {
 	if v.expired(p.records[0].event()) {
 		return ReadNotFound
 	}
-	p.add(p.records[0], v.events[number].pos())
+	p.add(p.records[0], v.events[number])
 	return ReadSuccess
 }
 
-func (p *Page) add(r record, pos int64) {
+func (p *Page) add(r record, at loc) {
+	p.Events = append(p.Events, Resolved{Event: at.event(r), Commit: at.commit(r), Prepare: at.pos()})
+}
+
+// addRecord adds an event that was found by walking the log.
+func (p *Page) addRecord(r record, pos int64) {
 	p.Events = append(p.Events, Resolved{Event: r.event(), Commit: r.commit(pos), Prepare: pos, Tombstone: r.kind() == kindTombstone})
 }
 
@@ -224,8 +229,8 @@ func (l *Log) take(p *Page, v *view, places []loc) (int64, error) {
 		return 0, err
 	}
 	for i, r := range p.records {
-		if !v.expired(r.event()) {
-			p.add(r, places[i].pos())
+		if v.since.IsZero() || !v.expired(r.event()) {
+			p.add(r, places[i])
 		}
 	}
 	return int64(len(p.records)), nil
@@ -252,7 +257,7 @@ func (l *Log) takeDown(p *Page, v *view, places []loc) (read int64, err error) {
 				expired = true
 				continue
 			}
-			p.add(p.records[i], run[i].pos())
+			p.add(p.records[i], run[i])
 		}
 		places, read = places[n:], read+int64(n)
 	}

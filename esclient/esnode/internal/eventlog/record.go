@@ -28,8 +28,8 @@ const (
 	recordTrailer = 4
 	recordMin     = recordHead + recordTrailer
 
-	// recordMax is the largest record: an event of 16 MiB and its names fit well.
-	recordMax = 1 << (8*3 + 1)
+	// recordMax is the largest record: an event of 16 MiB - 10,000 bytes and its names.
+	recordMax = 1<<24 - 1
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -82,7 +82,7 @@ type found struct {
 }
 
 func (l *Log) inspect(r record, at int64) (f found, reason string) {
-	f = found{at: newLoc(at, len(r)), kind: r.kind(), moves: r.movesCommit()}
+	f = found{at: newLoc(at, r), kind: r.kind(), moves: r.movesCommit()}
 	switch r.kind() {
 	case kindEvent, kindTombstone:
 		name, number, ok := ParseHead(r.event())

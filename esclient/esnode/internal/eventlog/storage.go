@@ -49,6 +49,18 @@ func (m *memory) ReadAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
+// view returns bytes without a copy, if they lie in one chunk. What was appended never changes.
+func (m *memory) view(off int64, n int) ([]byte, bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	n = int(min(int64(n), m.size-off))
+	at := int(off % memoryChunk)
+	if n < 0 || at+n > memoryChunk {
+		return nil, false
+	}
+	return m.chunks[off/memoryChunk][at : at+n : at+n], true
+}
+
 func (m *memory) Append(p []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
