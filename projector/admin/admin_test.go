@@ -52,7 +52,7 @@ func TestPage(t *testing.T) {
 		t.Error("code", code)
 	}
 	for _, want := range []string{
-		"<b>ponies</b>", "stream pony_stream", ">live<", "<code>41</code>", "of <code>42</code>", "1 events, 1.5s", "epoch 3",
+		"<b>ponies</b>", "stream pony_stream", ">live<", "<code>41</code>", "of <code>42</code>", "1 event, 1.5s", "epoch 3",
 		"<b>&lt;races&gt;</b>", ">stopped<", "log changed", "boom &amp; bang", "not known", "not the owner",
 		"event store <b>127.0.0.1:1113</b>",
 	} {

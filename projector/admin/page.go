@@ -2,6 +2,7 @@ package admin
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/photonpump/projector/projector"
@@ -48,7 +49,7 @@ func newCard(s *projector.Status) card {
 	if !s.LastCommit.IsZero() {
 		c.Commit = since(s.LastCommit) + " ago"
 	}
-	if s.LastError != nil {
+	if s.LastError != nil && !strings.Contains(s.Reason, s.LastError.Error()) {
 		c.Failure = s.LastError.Error()
 	}
 	return c
@@ -62,10 +63,15 @@ func lag(s *projector.Status) string {
 		return s.Lag.Round(time.Millisecond).String()
 	case s.LagEvents == 0:
 		return "none"
-	case s.Lag <= 0:
-		return fmt.Sprintf("%d events", s.LagEvents)
 	}
-	return fmt.Sprintf("%d events, %v", s.LagEvents, s.Lag.Round(time.Millisecond))
+	text := fmt.Sprintf("%d events", s.LagEvents)
+	if s.LagEvents == 1 {
+		text = "1 event"
+	}
+	if s.Lag > 0 {
+		text += ", " + s.Lag.Round(time.Millisecond).String()
+	}
+	return text
 }
 
 func since(t time.Time) string {
