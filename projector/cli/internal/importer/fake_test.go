@@ -65,7 +65,10 @@ func (f *fakeLog) add(stream string, ids ...uuid.UUID) {
 	f.streams[stream] = append(f.streams[stream], ids...)
 }
 
-func (f *fakeLog) Last(_ context.Context, stream string) (Record, error) {
+func (f *fakeLog) Last(ctx context.Context, stream string) (Record, error) {
+	if err := ctx.Err(); err != nil {
+		return Record{}, err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	held := f.streams[stream]
@@ -75,7 +78,10 @@ func (f *fakeLog) Last(_ context.Context, stream string) (Record, error) {
 	return Record{Number: int64(len(held)) - 1, ID: held[len(held)-1]}, nil
 }
 
-func (f *fakeLog) Forward(_ context.Context, stream string, from int64, n int) ([]Record, error) {
+func (f *fakeLog) Forward(ctx context.Context, stream string, from int64, n int) ([]Record, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var records []Record
@@ -86,7 +92,10 @@ func (f *fakeLog) Forward(_ context.Context, stream string, from int64, n int) (
 	return records, nil
 }
 
-func (f *fakeLog) Backward(_ context.Context, stream string, from int64, n int) ([]Record, error) {
+func (f *fakeLog) Backward(ctx context.Context, stream string, from int64, n int) ([]Record, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var records []Record

@@ -20,11 +20,11 @@ const (
 func (im *importer) locate(ctx context.Context) error {
 	var mu sync.Mutex
 	foreign := make(map[string]bool)
-	g, ctx := errgroup.WithContext(ctx)
+	g, looking := errgroup.WithContext(ctx)
 	g.SetLimit(lookups)
 	for _, s := range im.file.streams {
 		g.Go(func() error { // ends with its look-ups
-			ours, err := im.locateStream(ctx, s)
+			ours, err := im.locateStream(looking, s)
 			if !ours {
 				mu.Lock()
 				defer mu.Unlock()
@@ -107,10 +107,10 @@ func (im *importer) search(ctx context.Context, streams map[string]bool) error {
 	if err != nil {
 		return err
 	}
-	g, ctx := errgroup.WithContext(ctx)
+	g, searching := errgroup.WithContext(ctx)
 	g.SetLimit(lookups)
 	for name, ids := range lines {
-		g.Go(func() error { return im.searchStream(ctx, im.file.streams[name], ids) }) // ends at the start of the stream
+		g.Go(func() error { return im.searchStream(searching, im.file.streams[name], ids) }) // ends at the start of the stream
 	}
 	return g.Wait()
 }

@@ -49,6 +49,9 @@ func parse(text []byte) (l Line, column int, err error) {
 		Data     json.RawMessage `json:"data"`
 		Metadata json.RawMessage `json:"metadata"`
 		ID       *string         `json:"id"`
+
+		// What `projector read --json` prints besides, so that its lines can be imported again.
+		Number, Created, Position json.RawMessage
 	}
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()

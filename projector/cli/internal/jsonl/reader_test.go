@@ -40,6 +40,15 @@ func TestRead(t *testing.T) {
 	}
 }
 
+func TestReadLinesOfRead(t *testing.T) {
+	t.Parallel()
+	lines, _ := readAll(t, writeFile(t, "e.jsonl",
+		`{"stream":"a","number":7,"type":"t","id":"01020304-0506-0708-090a-0b0c0d0e0f10","created":"2024-03-01T06:00:00Z","position":"9/9","data":1}`))
+	if len(lines) != 1 || lines[0].Stream != "a" || lines[0].ID == uuid.Nil {
+		t.Errorf("got %+v", lines)
+	}
+}
+
 func TestEventIDIsStable(t *testing.T) {
 	t.Parallel()
 	_, d := readAll(t, writeFile(t, "e.jsonl", sample))

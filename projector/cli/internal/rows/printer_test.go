@@ -31,7 +31,9 @@ func values() [][]any {
 		{
 			"a, \"b\"\x1b[31m\n", int64(9007199254740993), 0.5, "12345678901234567890.10", true,
 			time.Date(2024, 3, 1, 6, 0, 0, 1000, time.UTC), uuid.MustParse("01020304-0506-0708-090a-0b0c0d0e0f10"),
-			[]byte{1, 2}, json.RawMessage(`{"a":[1]}`), []any{"1.50", "2"},
+			[]byte{1, 2},
+			json.RawMessage(`{"a":[1]}`),
+			[]any{"1.50", "2"},
 		},
 		{"ß", int64(-1), 1e21, nil, nil, nil, nil, nil, nil, nil},
 	}
