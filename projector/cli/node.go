@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/photonpump/projector/esclient"
+	"github.com/photonpump/projector/esclient/esnode"
+)
+
+const nodeLong = `Runs the embedded event store alone, until Ctrl-C. It keeps its log on disk and speaks the TCP protocol of Event Store.
+Production is a real Event Store.`
+
+type nodeFlags struct {
+	tcp, tls, http, dir, fsync, seed string
+	users                            []string
+}
+
+func newNode(e *env) *cobra.Command {
+	var f nodeFlags
+	c := e.command(&cobra.Command{
+		Use: "node", Short: "Run the embedded event store alone", Long: nodeLong,
+	}, func(ctx context.Context, _ []string) error { return e.runNode(ctx, f) })
+	c.PreRun = func(c *cobra.Command, _ []string) { e.logLife(c) }
+	c.Flags().StringVar(&f.tcp, "tcp", "", "`address` of the TCP protocol, in place of the file's")
+	c.Flags().StringVar(&f.tls, "tls", "", "`address` of the TCP protocol over TLS, with a certificate made on the spot")
+	c.Flags().StringVar(&f.http, "http", "", "`address` of the HTTP interface, in place of the file's; off for none")
+	c.Flags().StringVar(&f.dir, "dir", "", "`folder` of the log, in place of the file's")
+	c.Flags().StringVar(&f.fsync, "fsync", "", "`when` an append is acknowledged: always, never (survives a killed process, not a power cut)")
+	c.Flags().StringVar(&f.seed, "seed", "", "`file` of events to begin with, in place of the file's; off for none")
+	c.Flags().StringArrayVar(&f.users, "user", nil, "an account beside admin and ops, as `name:password:group,group`; may be repeated")
+	return c
+}
+
+func (e *env) runNode(ctx context.Context, f nodeFlags) error {
+	cfg, err := e.config(true)
+	if err != nil {
+		return err
+	}
+	c := &cfg.EventStore.Embedded
+	override(&c.TCP, f.tcp)
+	override(&c.HTTP, f.http)
+	override(&c.Dir, f.dir)
+	override(&c.Fsync, f.fsync)
+	override(&c.Seed, f.seed)
+	opts, err := f.options()
+	if err != nil {
+		return err
+	}
+	node, err := e.startNode(cfg, opts...)
+	if err != nil {
+		return err
+	}
+	defer node.Close() //nolint:errcheck // closed below on the good path
+	if err := e.seedNode(ctx, node, c.Seed); err != nil {
+		return err
+	}
+	e.printf("event store %s\n", redact(node.URL()))
+	for _, url := range []string{node.TLSURL(), node.HTTPURL()} {
+		if url != "" {
+			e.printf("            %s\n", redact(url))
+		}
+	}
+	<-ctx.Done()
+	return node.Close()
+}
+
+// override replaces the value of the file by that of a flag.
+func override(value *string, flag string) {
+	switch flag {
+	case "":
+	case "off":
+		*value = ""
+	default:
+		*value = flag
+	}
+}
+
+func (f *nodeFlags) options() ([]esnode.Option, error) {
+	var opts []esnode.Option
+	if f.fsync != "" && f.fsync != "always" && f.fsync != "never" {
+		return nil, usage(fmt.Errorf("--fsync %q: want always or never", f.fsync))
+	}
+	if f.tls != "" {
+		opts = append(opts, esnode.TLS(f.tls, nil))
+	}
+	for _, u := range f.users {
+		parts := strings.SplitN(u, ":", 3)
+		if len(parts) < 2 || parts[0] == "" || parts[1] == "" {
+			return nil, usage(errors.New("--user wants name:password or name:password:group,group"))
+		}
+		var groups []string
+		if len(parts) == 3 && parts[2] != "" {
+			groups = strings.Split(parts[2], ",")
+		}
+		opts = append(opts, esnode.User(parts[0], parts[1], groups...))
+	}
+	return opts, nil
+}
+
+func (e *env) seedNode(ctx context.Context, node *esnode.Node, file string) error {
+	client, err := esclient.Dial(ctx, node.URL(), esclient.WithLogger(e.logger()))
+	if err != nil {
+		return err
+	}
+	defer client.Close() //nolint:errcheck // what counts is acknowledged
+	return e.seed(ctx, &eventStore{client: client, node: node}, file)
+}

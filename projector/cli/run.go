@@ -1,0 +1,156 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/esclient"
+	"github.com/photonpump/projector/projector"
+	"github.com/photonpump/projector/projector/cli/internal/progress"
+	"github.com/photonpump/projector/projector/config"
+	"github.com/photonpump/projector/projector/prom"
+)
+
+const runLong = `Runs every projection until Ctrl-C: what is in hand is then finished and committed. A second Ctrl-C forces the exit.
+
+With --once it runs to where the event store ends now, prints the first rows of each table, and exits: with 0, or with 3
+if a projection stopped for a reason of its own.`
+
+func newRun(e *env) *cobra.Command {
+	var once bool
+	c := e.command(&cobra.Command{
+		Use: "run", Short: "Run the projections", Long: runLong,
+	}, func(ctx context.Context, _ []string) error { return e.run(ctx, once) })
+	c.PreRun = func(c *cobra.Command, _ []string) {
+		if !once {
+			e.logLife(c)
+		}
+	}
+	c.Flags().BoolVar(&once, "once", false, "end when everything that is there now is handled")
+	return c
+}
+
+func (e *env) run(ctx context.Context, once bool) error {
+	cfg, err := e.config(false)
+	if err != nil {
+		return err
+	}
+	es, err := e.connect(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer es.Close() //nolint:errcheck // what counts is committed
+	e.notef("event store: %s\n", es.about)
+	if err := e.seed(ctx, es, cfg.EventStore.Embedded.Seed); err != nil {
+		return err
+	}
+	projections, err := e.define(cfg, es.client)
+	if err != nil {
+		return err
+	}
+	store, err := openStore(ctx, cfg)
+	if err != nil {
+		return fmt.Errorf("database %s: %w", describeDatabase(cfg), err)
+	}
+	defer store.Close() //nolint:errcheck // what counts is committed
+	s := &service{env: e, cfg: cfg, es: es, store: store, projections: projections, once: once}
+	return s.run(ctx)
+}
+
+// define makes the projections of the file and of the program. Without a client they can be looked at, but not run.
+func (e *env) define(cfg *config.Config, client *esclient.Client) ([]*projector.Projection, error) {
+	projections, err := cfg.Build(sourcesOf(client))
+	if err != nil {
+		return nil, usage(err)
+	}
+	for _, define := range e.projections {
+		projections = append(projections, define(client))
+	}
+	if len(projections) == 0 {
+		return nil, usage(fmt.Errorf("%s describes no projections", e.flags.config))
+	}
+	return projections, nil
+}
+
+// service is a runner with all that is around it.
+type service struct {
+	*env
+	cfg         *config.Config
+	es          *eventStore
+	store       checkpoint.Store
+	projections []*projector.Projection
+	once        bool
+	runner      *projector.Runner
+}
+
+func (s *service) run(ctx context.Context) error {
+	metrics := prom.New()
+	w := &watch{service: s, begin: time.Now()}
+	opts := []projector.Option{projector.WithHooks(metrics, w), projector.WithLogger(s.logger())}
+	if s.once {
+		opts = append(opts, projector.Once())
+	}
+	var err error
+	if s.runner, err = projector.NewRunner(s.store, s.projections, opts...); err != nil {
+		return usage(err)
+	}
+	metrics.Observe(s.runner)
+	s.notef("database:    %s\n", describeDatabase(s.cfg))
+	if !s.once {
+		end, err := s.serveAdmin(ctx, metrics)
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
+	stop := s.line.Follow(w.text)
+	defer context.AfterFunc(ctx, func() {
+		s.notef("ending: finishing and committing what is in hand; Ctrl-C again forces the exit\n")
+	})()
+	err = s.runner.Run(ctx)
+	stop()
+	return s.conclude(ctx, err, time.Since(w.begin))
+}
+
+// conclude says what was done, and shows the tables after a complete run.
+func (s *service) conclude(ctx context.Context, err error, took time.Duration) error {
+	for _, st := range s.runner.Status() {
+		s.printf("%s\n", describeRun(&st))
+	}
+	switch {
+	case err != nil:
+		return err
+	case !s.once:
+		return nil
+	case ctx.Err() != nil:
+		return errors.New("interrupted; start again to go on from there")
+	}
+	s.notef("done in %s\n", progress.Duration(took))
+	return s.showTables(ctx)
+}
+
+const shownRows = 10 // of each table after a complete run
+
+func (s *service) showTables(ctx context.Context) error {
+	for _, p := range s.projections {
+		for _, t := range p.Tables() {
+			n, err := s.store.Count(ctx, t)
+			if err != nil {
+				return err
+			}
+			s.printf("\n%s: %s\n", t.Name, plural(n, "row"))
+			if err := s.printRows(ctx, s.cfg, s.store, t, "table", shownRows); err != nil {
+				return err
+			}
+			if n > shownRows {
+				s.printf("… all of them: projector show %s\n", t.Name)
+			}
+		}
+	}
+	return nil
+}
