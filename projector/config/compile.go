@@ -17,7 +17,7 @@ func (w *walker) compile(d *document) {
 	for i := range d.projections {
 		raw := &d.projections[i]
 		path := join("projections", raw.Name)
-		p := &Projection{Name: raw.Name, Source: raw.Value.source, settings: raw.Value.settings()}
+		p := &Projection{Name: raw.Name, Source: raw.Value.source, settings: raw.Value.settings(), retry: orRetry(raw.Value.retry)}
 		var compilers []*tableCompiler
 		decoders := newDecoders()
 		for _, t := range w.tables(raw, path) {
@@ -37,10 +37,12 @@ func (w *walker) compile(d *document) {
 		var models []*readmodel.Model
 		for _, c := range compilers {
 			c.others = defs
+			c.lintTable(&p.Source)
 			if m := c.compileTable(); m != nil {
 				models = append(models, m)
 			}
 		}
+		w.lintParking(raw, compilers)
 		p.model = readmodel.Join(models...)
 		d.Projections = append(d.Projections, p)
 	}

@@ -24,6 +24,7 @@ type Config struct {
 	Admin       Admin
 	Projections []*Projection // in the order of the file
 	Tests       []*Test       // in the order of the file
+	Warnings    Mistakes      // what may be meant, but most often is not
 }
 
 // EventStore says where the events are.
@@ -123,6 +124,8 @@ func Parse(path string, data []byte, lookup func(name string) (value string, ok 
 		w.mistakes.sort()
 		return nil, w.mistakes
 	}
+	w.warnings.sort()
+	raw.Warnings = w.warnings
 	return raw.Config, nil
 }
 
@@ -300,5 +303,6 @@ func (k secretText) read(w *walker, n *yaml.Node, path string, v *Secret) {
 	}
 	var s string
 	text{what: "a URL", check: k.check}.read(w, n, path, &s)
+	w.lintURL(n, path)
 	*v = NewSecret(s)
 }

@@ -19,6 +19,7 @@ type Projection struct {
 
 	model    *readmodel.Model
 	settings []projector.Setting
+	retry    projector.RetryPolicy
 }
 
 // Tables that the projection writes, in the order of the file.
@@ -112,6 +113,13 @@ func retrySpec() *object[projector.RetryPolicy] {
 			}
 		},
 	}
+}
+
+func orRetry(p *projector.RetryPolicy) projector.RetryPolicy {
+	if p == nil {
+		return projector.DefaultRetryPolicy()
+	}
+	return *p
 }
 
 func orDefault[V comparable](v, fallback V) V {

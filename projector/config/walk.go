@@ -13,6 +13,7 @@ type walker struct {
 	file     string
 	lookup   func(name string) (string, bool) // of variables
 	mistakes Mistakes
+	warnings Mistakes
 	nodes    int      // visited
 	lines    []string // of the file
 }

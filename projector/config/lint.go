@@ -1,0 +1,122 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/photonpump/projector/projector"
+)
+
+// warn notes something at a node that may be meant, but most often is not.
+func (w *walker) warn(n *yaml.Node, path, format string, args ...any) {
+	w.warnings = append(w.warnings, &Mistake{
+		File: w.file, Line: n.Line, Column: n.Column, Path: path, Problem: fmt.Sprintf(format, args...),
+	})
+}
+
+// lintURL warns of a password that stands in the file itself.
+func (w *walker) lintURL(n *yaml.Node, path string) {
+	u, err := url.Parse(n.Value)
+	if err != nil || u.User == nil {
+		return
+	}
+	if password, set := u.User.Password(); set && password != "" && !strings.Contains(n.Value, "${") {
+		w.warn(n, path, "the password stands in the file; write ${VAR} for it, and set the environment variable VAR")
+	}
+}
+
+// lintTable warns of rules that never apply and columns that nobody writes.
+func (c *tableCompiler) lintTable(s *Source) {
+	written := map[string]bool{}
+	for _, o := range c.on {
+		if s.All != nil && len(s.All.Types) > 0 && !strings.Contains(o.Name, "*") && !s.matches(s.anyStream(), o.Name) {
+			c.warn(o.node, join(c.onPath, o.Name), "never happens: the source reads only the types %s", strings.Join(s.All.Types, ", "))
+		}
+		for _, r := range o.Value {
+			for _, columns := range r.verbs {
+				for _, column := range columns {
+					written[column.Name] = true
+				}
+			}
+		}
+	}
+	for _, column := range c.columns {
+		if !written[column.Name] && !slices.Contains(c.def.Key, column.Name) && column.Value.fallback == nil {
+			c.warn(column.node, join(join(c.path, "columns"), column.Name), "no event changes this column")
+		}
+	}
+}
+
+// lintParking warns if events of the projection change rows that are not parked together.
+func (w *walker) lintParking(raw *named[rawProjection], compilers []*tableCompiler) {
+	if raw.Value.retry != nil && raw.Value.retry.Then != projector.ActionPark {
+		return
+	}
+	key := map[string]string{} // by event type
+	for _, c := range compilers {
+		for _, o := range c.on {
+			for i := range o.Value {
+				r := &o.Value[i]
+				why := ""
+				switch before, seen := key[o.Name]; {
+				case r.each != nil:
+					why = "changes a row for each element of a list"
+				case len(r.lookup) > 0:
+					why = "looks at rows of other tables"
+				case seen && before != c.keyText(r):
+					why = "changes rows with different keys"
+				}
+				key[o.Name] = c.keyText(r)
+				if why != "" {
+					w.warn(o.node, join(c.onPath, o.Name),
+						"an event %s, so it cannot wait for one row: if it fails in the end, the projection stops; say so with retry: {then: stop}", why)
+					return
+				}
+			}
+		}
+	}
+}
+
+// keyText is the key of a rule as it stands in the file.
+func (c *tableCompiler) keyText(r *rawRule) string {
+	key := r.key
+	if len(key) == 0 {
+		key = c.key
+	}
+	var texts []string
+	for _, e := range key {
+		texts = append(texts, e.text)
+	}
+	for _, column := range r.verbs[verbInsert] {
+		if slices.Contains(c.def.Key, column.Name) {
+			texts = append(texts, column.Value.text)
+		}
+	}
+	return strings.Join(texts, ", ")
+}
+
+// Retries says in words what happens with an event of the projection that cannot be handled: "attempt 2 after 200ms, 3
+// after 300ms, … then park". The delays vary by half, so that processes do not all try at once.
+func (p *Projection) Retries() string {
+	r := p.retry
+	var parts []string
+	delay := r.Delay
+	for n := 2; n <= r.Attempts; n++ {
+		if n == 2 {
+			parts = append(parts, fmt.Sprintf("attempt 2 after %v", delay.Round(time.Millisecond)))
+		} else {
+			parts = append(parts, fmt.Sprintf("%d after %v", n, delay.Round(time.Millisecond)))
+		}
+		delay = min(delay+delay/2, r.MaxDelay)
+		if n > 10 && n < r.Attempts {
+			parts = append(parts, fmt.Sprintf("… %d in all", r.Attempts))
+			break
+		}
+	}
+	return strings.Join(append(parts, "then "+r.Then.String()), ", ")
+}
