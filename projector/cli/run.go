@@ -64,10 +64,7 @@ func (e *env) run(ctx context.Context, once bool) error {
 
 // define makes the projections of the file and of the program. Without a client they can be looked at, but not run.
 func (e *env) define(cfg *config.Config, client *esclient.Client) ([]*projector.Projection, error) {
-	projections, err := cfg.Build(sourcesOf(client))
-	if err != nil {
-		return nil, usage(err)
-	}
+	projections := cfg.Build(client)
 	for _, define := range e.projections {
 		projections = append(projections, define(client))
 	}
