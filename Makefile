@@ -73,6 +73,10 @@ bench-go: ## every Go benchmark, COUNT (6) times, with its spread
 e2e: build ## the built binary, as users run it, killed at random moments
 	CGO_ENABLED=0 PROJECTOR_BINARY=$(CURDIR)/bin/projector go test -tags e2e -count=1 -timeout 15m -v $(TESTFLAGS) ./test/e2e/...
 
+test-peers: build ## third-party clients from npm against `projector node`
+	@.ci/need npm nodejs npm
+	cd test/peers && npm ci --no-audit --no-fund && PROJECTOR='$(CURDIR)/bin/projector' npm test
+
 cover: ## test coverage, over all packages
 	@mkdir -p bin
 	$(POSTGRES) go test -timeout 10m -coverpkg=./... -coverprofile=bin/coverage.out $(PKG)
@@ -92,4 +96,4 @@ ci: fmt-check gen-check lint test e2e ## all that a change must pass
 clean: ## what was built, and the data of the examples
 	rm -rf bin data
 
-.PHONY: help build fmt gen lint test test-short fuzz soak bench bench-go e2e cover fmt-check gen-check ci clean
+.PHONY: help build fmt gen lint test test-short fuzz soak bench bench-go e2e test-peers cover fmt-check gen-check ci clean
