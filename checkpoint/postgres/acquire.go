@@ -71,8 +71,7 @@ func (s *Store) inspect(ctx context.Context, claim checkpoint.Claim) (found free
 // claim tries to take a lease that was free a moment ago; nil means that it is not any more.
 func (s *Store) claim(ctx context.Context, claim checkpoint.Claim, found free) (*lease, error) {
 	me := identity{projection: s.hash(claim.Name), epoch: found.epoch + 1}
-	// Whoever holds the row locked has lost the lease, and either finishes at once or is not coming back.
-	defer s.evictAfter(ctx, min(claim.TTL, claimPatience), me)()
+	defer s.evictBlockers(ctx, me)()
 	died := int64(0)
 	if found.died {
 		died = 1
@@ -102,9 +101,6 @@ func (s *Store) claim(ctx context.Context, claim checkpoint.Claim, found free) (
 	}
 	return l, nil
 }
-
-// claimPatience is how long Acquire waits for the lock of a row whose lease has expired.
-const claimPatience = 500 * time.Millisecond
 
 func decodeMarker(id, deaths []byte) checkpoint.Marker {
 	if id == nil {

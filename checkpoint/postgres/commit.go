@@ -94,7 +94,7 @@ func (c *commit) addUpserts(w checkpoint.TableWrite) error {
 // run sends the script and tells what its failure means.
 func (c *commit) run(ctx context.Context, conn *pgconn.PgConn) error {
 	l := c.lease
-	stop := l.store.evictAfter(ctx, l.ttl, l.identity())
+	stop := l.store.evictBlockers(ctx, l.identity())
 	_, failed, err := c.script.run(ctx, conn)
 	stop()
 	switch {

@@ -30,23 +30,18 @@ func (s *Store) hash(name string) string {
 	return fmt.Sprintf("%016x", h.Sum64())
 }
 
-// evictAfter terminates whoever of an earlier epoch still blocks the transaction of me after a time, and then again and
-// again. The caller calls stop when its transaction has ended.
-func (s *Store) evictAfter(ctx context.Context, patience time.Duration, me identity) (stop func()) {
+// evictPatience is how long a transaction lets itself be blocked by one of an earlier epoch before that is terminated.
+// Whoever blocks has lost the lease and cannot commit any more: it either fails at once, or is not coming back.
+const evictPatience = 500 * time.Millisecond
+
+// evictBlockers terminates whoever of an earlier epoch blocks the transaction of me, once it has lasted for some time,
+// and then again and again. The caller calls stop when its transaction has ended.
+func (s *Store) evictBlockers(ctx context.Context, me identity) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	finished := make(chan struct{})
-	timer := time.AfterFunc(patience, func() { // ends when stop cancels ctx
+	timer := time.AfterFunc(evictPatience, func() { // ends when stop cancels ctx
 		defer close(finished)
-		ticker := time.NewTicker(patience)
-		defer ticker.Stop()
-		for {
-			s.evict(ctx, me)
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-			}
-		}
+		s.evict(ctx, me)
 	})
 	return func() {
 		cancel()
@@ -56,15 +51,24 @@ func (s *Store) evictAfter(ctx context.Context, patience time.Duration, me ident
 	}
 }
 
-// evict does what it can; the transaction that waits reports what comes of it. It uses a connection of its own, since
-// the pool may be waited for by the very transactions that are blocked.
+// evict does what it can until ctx ends; the transaction that waits reports what comes of it. It uses a connection of
+// its own, since those of the pool may all be held by transactions that are blocked.
 func (s *Store) evict(ctx context.Context, me identity) {
 	conn, err := pgx.ConnectConfig(ctx, s.pool.Config().ConnConfig)
 	if err != nil {
 		return
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	var b script
-	b.add(s.sql.blockers, me.String(), me.pattern(), me.epoch)
-	_, _, _ = b.run(ctx, conn.PgConn())
+	ticker := time.NewTicker(evictPatience)
+	defer ticker.Stop()
+	for err == nil {
+		var b script
+		b.add(s.sql.blockers, me.String(), me.pattern(), me.epoch)
+		_, _, err = b.run(ctx, conn.PgConn())
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
 }

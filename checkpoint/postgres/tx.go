@@ -40,7 +40,7 @@ func (l *lease) Begin(ctx context.Context) (checkpoint.Tx, error) {
 		}
 		return nil, fmt.Errorf("projection %q: begin: %w", l.name, l.store.explain(classed(err)))
 	}
-	return &tx{lease: l, conn: conn, pgx: begun, stop: l.store.evictAfter(ctx, l.ttl, l.identity())}, nil
+	return &tx{lease: l, conn: conn, pgx: begun, stop: l.store.evictBlockers(ctx, l.identity())}, nil
 }
 
 // beginSQL opens the transaction in one round trip. Its look at the epoch only saves a lost owner the work: what fences
@@ -84,10 +84,14 @@ func (t *tx) Rollback(ctx context.Context) error {
 		return nil
 	}
 	defer t.end()
-	if t.conn.Conn().PgConn().TxStatus() == 'I' {
+	conn := t.conn.Conn()
+	if conn.PgConn().TxStatus() == 'I' {
 		return nil // the server has rolled back
 	}
-	return classed(t.pgx.Rollback(ctx))
+	if err := t.pgx.Rollback(ctx); err != nil && !conn.IsClosed() { // whose end has rolled back too
+		return classed(err)
+	}
+	return nil
 }
 
 func (t *tx) end() {
