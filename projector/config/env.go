@@ -21,13 +21,19 @@ type env struct {
 	row     *readmodel.Values // of the rule that is being applied; nil while keys are made
 	table   *checkpoint.Table // of row
 	lookups []lookedUp
-	vars    map[string]any // for the machine; made when first needed
-	current bool           // vars has the row and the lookups of now
+	looked  func(i int) []any // the rows of lookups
+	vars    map[string]any    // for the machine; made when first needed
+	current bool              // vars has the row and the lookups of now
 }
 
 // apply makes the env see a row, and the element of a list that it belongs to.
-func (e *env) apply(row *readmodel.Values, table *checkpoint.Table, lookups []lookedUp, item any) {
-	e.row, e.table, e.lookups, e.item, e.current = row, table, lookups, item, false
+func (e *env) apply(row *readmodel.Values, table *checkpoint.Table, item any) {
+	e.row, e.table, e.item, e.current = row, table, item, false
+}
+
+// look makes the env see rows of other tables.
+func (e *env) look(lookups []lookedUp, looked func(i int) []any) {
+	e.lookups, e.looked, e.current = lookups, looked, false
 }
 
 // variables returns what a program may refer to.
@@ -41,20 +47,27 @@ func (e *env) variables(p *program) map[string]any {
 	if p.uses("item") {
 		e.vars["item"] = e.item
 	}
-	if e.row != nil && !e.current {
+	if e.row != nil {
 		e.vars["exists"] = e.row.Exists
-		if p.uses("row") || len(e.lookups) > 0 {
-			e.vars["row"] = rowOf(e.table, e.row.Column)
-			for i, l := range e.lookups {
-				e.vars[l.name] = nil
-				if columns := e.row.Looked(i); columns != nil {
-					e.vars[l.name] = rowOf(l.table, func(i int) any { return columns[i] })
-				}
-			}
-			e.current = true
-		}
+	}
+	if !e.current && (p.uses("row") || len(e.lookups) > 0) {
+		e.see()
 	}
 	return e.vars
+}
+
+// see makes variables of the row and the lookups.
+func (e *env) see() {
+	if e.row != nil {
+		e.vars["row"] = rowOf(e.table, e.row.Column)
+	}
+	for i, l := range e.lookups {
+		e.vars[l.name] = nil
+		if columns := e.looked(i); columns != nil {
+			e.vars[l.name] = rowOf(l.table, func(i int) any { return columns[i] })
+		}
+	}
+	e.current = true
 }
 
 func rowOf(t *checkpoint.Table, column func(i int) any) map[string]any {

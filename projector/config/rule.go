@@ -52,7 +52,7 @@ func ruleSpec() *object[rawRule] {
 		of("each", pointer[expression]{expressionKind{}}, func(r *rawRule) **expression { return &r.each },
 			"Once for each element of a list: `each: body.lines`. The element is `item` in `key` and all values."),
 		of("key", listOf[expression]{expressionKind{}, "an expression"}, func(r *rawRule) *[]expression { return &r.key },
-			"Another key for this rule."),
+			"Another key for this rule. It may use lookups; then rows are loaded one by one."),
 		of("lookup", mappingOf[rawLookup]{item: lookupSpec(), what: "names for rows"}, func(r *rawRule) *[]named[rawLookup] { return &r.lookup },
 			"Rows of other tables of the projection, as they were before the event, under names for use in values: "+
 				"`lookup: {farm: {table: farms, key: body.farm_id}}`, then `farm?.name`."),

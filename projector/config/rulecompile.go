@@ -59,10 +59,14 @@ func (c *tableCompiler) rule(eventType string, i int, raw *rawRule) *readmodel.D
 		return nil
 	}
 	slices.SortFunc(r.actions, func(a, b action) int { return cmp.Compare(a.column, b.column) })
-	return &readmodel.DynamicRule[env]{
+	dynamic := &readmodel.DynamicRule[env]{
 		EventType: eventType, Fingerprint: fmt.Sprint(i, " ", keys.fingerprint(), r.fingerprint()),
-		Decoder: decoder, Keys: keys.yield, Lookups: lookups, Blind: r.inserts && r.when == nil, Apply: r.apply,
+		Decoder: decoder, Keys: keys.yield, Lookups: lookups, Blind: r.inserts && r.when == nil && !keys.late, Apply: r.apply,
 	}
+	if keys.late {
+		dynamic.LateKey = keys.lateKey
+	}
+	return dynamic
 }
 
 // compile compiles an expression of the rule.
@@ -99,7 +103,7 @@ func (c *ruleCompiler) lookups(r *compiledRule) []readmodel.Lookup[env] {
 			continue
 		}
 		table := c.others[i]
-		key := c.key(l.Value.key, table, join(at, "key"))
+		key := c.key(l.Value.key, table, join(at, "key"), c.atKey)
 		lookups = append(lookups, readmodel.Lookup[env]{Table: table, Key: func(e *env, item any) ([]any, error) {
 			e.item = item
 			return evaluate(key, e, nil)
@@ -124,20 +128,8 @@ func tableNames(tables []*checkpoint.Table) []string {
 // keys compiles what tells which rows an event changes. A condition that does not look at rows is decided here, so that
 // an event which does not meet it loads nothing.
 func (c *ruleCompiler) keys(r *compiledRule) *keyMaker {
-	k := &keyMaker{}
-	if when := c.raw.when; when != nil {
-		if p := c.compile(*when, c.atRow); p != nil {
-			if p.typ != nil && p.typ.Kind() != reflect.Bool {
-				c.fail(when.node, when.path, "want true or false, such as body.amount > 100; this is %s", typeName(p.typ))
-			}
-			looks := p.uses("row") || p.uses("exists") || slices.ContainsFunc(r.lookups, func(l lookedUp) bool { return p.uses(l.name) })
-			if looks {
-				r.when = p
-			} else {
-				k.when = p
-			}
-		}
-	}
+	k := &keyMaker{lookups: r.lookups}
+	defer c.when(k, r)
 	if each := c.raw.each; each != nil {
 		s := c.atKey
 		s.item = false
@@ -147,7 +139,7 @@ func (c *ruleCompiler) keys(r *compiledRule) *keyMaker {
 	}
 	if r.inserts {
 		k.key = c.insertKey()
-		return k
+		return k.finish()
 	}
 	key, node, at := c.raw.key, c.raw.node, join(c.path, "key")
 	if len(key) == 0 {
@@ -160,12 +152,48 @@ func (c *ruleCompiler) keys(r *compiledRule) *keyMaker {
 		c.broken = true
 		return k
 	}
-	k.key = c.key(key, c.def, at)
+	s := c.atKey
+	s.lookups = r.lookups
+	k.key = c.key(key, c.def, at, s)
+	return k.finish()
+}
+
+// finish finds out whether the key depends on lookups.
+func (k *keyMaker) finish() *keyMaker {
+	k.late = slices.ContainsFunc(k.key, k.looks)
 	return k
 }
 
+// looks reports whether a program uses a lookup.
+func (k *keyMaker) looks(p *program) bool {
+	return p != nil && slices.ContainsFunc(k.lookups, func(l lookedUp) bool { return p.uses(l.name) })
+}
+
+// when compiles the condition, which is decided as early as it can be: an event that does not meet it loads nothing.
+func (c *ruleCompiler) when(k *keyMaker, r *compiledRule) {
+	when := c.raw.when
+	if when == nil {
+		return
+	}
+	p := c.compile(*when, c.atRow)
+	if p == nil {
+		return
+	}
+	if p.typ != nil && p.typ.Kind() != reflect.Bool {
+		c.fail(when.node, when.path, "want true or false, such as body.amount > 100; this is %s", typeName(p.typ))
+	}
+	switch {
+	case p.uses("row"), p.uses("exists"), k.looks(p) && !k.late:
+		r.when = p
+	case k.looks(p):
+		k.lateWhen = p
+	default:
+		k.when = p
+	}
+}
+
 // key compiles a key of a table.
-func (c *ruleCompiler) key(key []expression, table *checkpoint.Table, path string) []*program {
+func (c *ruleCompiler) key(key []expression, table *checkpoint.Table, path string, s scope) []*program {
 	if table == c.def && len(c.def.Key) != len(c.primaryKey) || len(table.Key) == 0 {
 		c.broken = true // a mistake in primary_key is noted already
 		return nil
@@ -177,7 +205,7 @@ func (c *ruleCompiler) key(key []expression, table *checkpoint.Table, path strin
 	}
 	programs := make([]*program, len(key))
 	for i, e := range key {
-		programs[i] = c.compile(e, c.atKey)
+		programs[i] = c.compile(e, s)
 		c.fits(programs[i], e, table.Columns[table.Column(table.Key[i])])
 	}
 	return programs
@@ -194,7 +222,9 @@ func (c *ruleCompiler) insertKey() []*program {
 			c.broken = true
 			continue
 		}
-		programs = append(programs, c.compile(columns[i].Value, c.atKey))
+		s := c.atKey
+		s.lookups = c.atRow.lookups
+		programs = append(programs, c.compile(columns[i].Value, s))
 	}
 	return programs
 }
@@ -215,7 +245,9 @@ func (c *ruleCompiler) action(r *compiledRule, v verb, raw named[expression]) {
 		c.broken = true
 		return
 	case isKey && v == verbInsert:
-		c.fits(c.compile(raw.Value, c.atKey), raw.Value, column)
+		s := c.atRow
+		s.table = nil
+		c.fits(c.compile(raw.Value, s), raw.Value, column)
 		return
 	case isKey:
 		problem = "a column of the primary key is filled from the key and cannot be changed"

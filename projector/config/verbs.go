@@ -17,12 +17,33 @@ type keyMaker struct {
 	when *program // nil = always
 	each *program // nil = once
 	key  []*program
+
+	late     bool     // the key depends on lookups
+	lateWhen *program // decided with the lookups, before the key; nil = always
+	lookups  []lookedUp
+}
+
+// lateKey implements LateKey of a [readmodel.DynamicRule].
+func (k *keyMaker) lateKey(e *env, item any, looked func(i int) []any) ([]any, error) {
+	e.apply(nil, nil, item)
+	e.look(k.lookups, looked)
+	if k.lateWhen != nil {
+		if yes, err := isTrue(k.lateWhen, e); !yes {
+			return nil, err
+		}
+	}
+	key, err := evaluate(k.key, e, nil)
+	if err != nil {
+		return nil, fmt.Errorf("key: %w", err)
+	}
+	return key, nil
 }
 
 // yield implements Keys of a [readmodel.DynamicRule].
 func (k *keyMaker) yield(e *env, yield func(key []any, item any) error) error {
 	var buffer [4]any
-	e.apply(nil, nil, nil, nil)
+	e.apply(nil, nil, nil)
+	e.look(nil, nil)
 	if k.each == nil {
 		return k.yieldOne(e, buffer[:0], yield)
 	}
@@ -50,6 +71,9 @@ func (k *keyMaker) yieldOne(e *env, buffer []any, yield func(key []any, item any
 		}
 	}
 	item := e.item
+	if k.late {
+		return yield(nil, item)
+	}
 	key, err := evaluate(k.key, e, buffer)
 	if err != nil {
 		return fmt.Errorf("key: %w", err)
@@ -122,7 +146,8 @@ type action struct {
 
 // apply changes a row. All expressions see the row as it was before the event.
 func (r *compiledRule) apply(row *readmodel.Values, e *env, item any) error {
-	e.apply(row, r.def, r.lookups, item)
+	e.apply(row, r.def, item)
+	e.look(r.lookups, row.Looked)
 	if r.when != nil {
 		yes, err := isTrue(r.when, e)
 		if !yes {
@@ -295,6 +320,9 @@ func (k *keyMaker) fingerprint() string {
 	}
 	if k.each != nil {
 		fmt.Fprintf(&b, "each %s ", k.each.source)
+	}
+	if k.lateWhen != nil {
+		fmt.Fprintf(&b, "then %s ", k.lateWhen.source)
 	}
 	fmt.Fprintf(&b, "key %s ", sources(k.key))
 	return b.String()

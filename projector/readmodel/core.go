@@ -60,6 +60,15 @@ type wants interface {
 	change(bytes []byte, values func() []any, item int, blind bool) error
 	// look notes that the next change looks at a row of another table.
 	look(table string, bytes []byte, values func() []any) error
+	// later notes that the step, a lateStep, changes a row whose key depends on the rows it looks at.
+	later(item int)
+}
+
+// lateStep is a step that knows some keys only once the events before have been applied.
+type lateStep interface {
+	step
+	// key returns the key of a change noted with later. bytes is nil if there is nothing to change.
+	key(slot, item int, looked [][]any) (bytes []byte, values func() []any, err error)
 }
 
 // state is the changing content of one row.

@@ -27,6 +27,9 @@ type DynamicRule[E any] struct {
 	Keys func(in *E, yield func(key []any, item any) error) error
 	// Lookups are rows of other tables that Apply looks at.
 	Lookups []Lookup[E]
+	// LateKey returns the key where it depends on the rows looked at; nil if nothing is to be changed. Keys then yields
+	// nil in place of keys. Rows that are not in memory are loaded one by one.
+	LateKey func(in *E, item any, looked func(i int) []any) ([]any, error)
 	// Blind says that Apply replaces the row, whatever it was, so that it need not be loaded.
 	Blind bool
 	// Apply changes one row.
@@ -69,7 +72,7 @@ func Dynamic[E any](d DynamicTable[E]) (*Model, error) {
 	key := d.Table.KeyIndexes()
 	t.newState = func() state { return &Values{table: d.Table, key: key, defaults: defaults} }
 	for _, r := range d.Rules {
-		t.rules = append(t.rules, &dynamicRule[E]{DynamicRule: r, table: d.Table, key: key})
+		t.rules = append(t.rules, &dynamicRule[E]{DynamicRule: r, table: d.Table, columns: key})
 	}
 	return &Model{tables: []*table{t}, cacheRows: DefaultCacheRows}, nil
 }
@@ -171,8 +174,8 @@ func (v *Values) after(key []any) error {
 
 type dynamicRule[E any] struct {
 	DynamicRule[E]
-	table *checkpoint.Table
-	key   []int
+	table   *checkpoint.Table
+	columns []int // of the key
 }
 
 func (r *dynamicRule[E]) eventType() string   { return r.EventType }
@@ -230,11 +233,27 @@ func (s *dynamicStep[E]) yield(key []any, item any) error {
 			return err
 		}
 	}
-	if err := s.convert(s.table, s.key, key); err != nil {
+	s.items = append(s.items, item)
+	if s.LateKey != nil {
+		s.to.later(len(s.items) - 1)
+		return nil
+	}
+	if err := s.convert(s.table, s.columns, key); err != nil {
 		return err
 	}
-	s.items = append(s.items, item)
 	return s.to.change(s.bytes, s.make, len(s.items)-1, s.Blind)
+}
+
+// key implements [lateStep].
+func (s *dynamicStep[E]) key(slot, item int, looked [][]any) ([]byte, func() []any, error) {
+	key, err := s.LateKey(&s.in.events[slot], s.items[item], func(i int) []any { return looked[i] })
+	if err != nil || key == nil {
+		return nil, nil, err
+	}
+	if err := s.convert(s.table, s.columns, key); err != nil {
+		return nil, nil, err
+	}
+	return s.bytes, s.make, nil
 }
 
 // look asks for the row of a lookup.

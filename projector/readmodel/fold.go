@@ -75,7 +75,7 @@ func (f *fold) Fold(ctx context.Context, events []source.Event) error {
 	if err := f.load(ctx); err != nil {
 		return err
 	}
-	if err := f.apply(); err != nil {
+	if err := f.apply(ctx); err != nil {
 		return err // of an event before the one that failed
 	}
 	return failed
@@ -136,6 +136,15 @@ func (f *fold) change(bytes []byte, values func() []any, item int, blind bool) e
 	return nil
 }
 
+// later implements [wants].
+func (f *fold) later(item int) {
+	f.ops = append(f.ops, op{
+		step: f.step.step, rows: f.step.rows, event: f.at, slot: f.step.feed.count - 1, item: item,
+		looks: [2]int{f.noted, len(f.looks)},
+	})
+	f.noted = len(f.looks)
+}
+
 // look implements [wants].
 func (f *fold) look(table string, bytes []byte, values func() []any) error {
 	if bytes == nil {
@@ -163,7 +172,7 @@ func (f *fold) load(ctx context.Context) error {
 	return nil
 }
 
-func (f *fold) apply() (err error) {
+func (f *fold) apply(ctx context.Context) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = f.panicked(p)
@@ -174,16 +183,46 @@ func (f *fold) apply() (err error) {
 		if f.at = o.event; i == 0 || f.ops[i-1].event != o.event {
 			f.see(i)
 		}
-		err := o.row.broken
-		if err == nil {
-			o.rows.touch(o.row)
-			err = o.step.apply(o.slot, o.item, o.row, f.looked[o.looks[0]:o.looks[1]])
+		if o.row == nil {
+			if err := f.find(ctx, o); err != nil {
+				return err
+			}
 		}
-		if err != nil {
-			return &projector.EventError{Index: o.event, Class: projector.ClassHandler, Err: err}
+		if err := f.applyOne(o); err != nil {
+			return f.failed(err)
 		}
 	}
 	return nil
+}
+
+func (f *fold) applyOne(o *op) error {
+	switch {
+	case o.row == nil:
+		return nil
+	case o.row.broken != nil:
+		return o.row.broken
+	}
+	o.rows.touch(o.row)
+	return o.step.apply(o.slot, o.item, o.row, f.looked[o.looks[0]:o.looks[1]])
+}
+
+// find finds the row of a change whose key was not known before; it stays nil if nothing is to be changed.
+func (f *fold) find(ctx context.Context, o *op) error {
+	bytes, values, err := o.step.(lateStep).key(o.slot, o.item, f.looked[o.looks[0]:o.looks[1]])
+	if err != nil {
+		return f.failed(err)
+	}
+	if bytes == nil {
+		return nil
+	}
+	if o.row, err = o.rows.find(bytes, values, false); err != nil {
+		return f.failed(err)
+	}
+	return f.load(ctx)
+}
+
+func (f *fold) failed(err error) error {
+	return &projector.EventError{Index: f.at, Class: projector.ClassHandler, Err: err}
 }
 
 // see notes the rows that the ops of an event, beginning with ops[i], look at, before any of them is changed.

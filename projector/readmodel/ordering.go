@@ -25,6 +25,9 @@ func (m *Model) OrderingKey(e *source.Event) (string, error) {
 	}
 	var row *row
 	for i := range m.keys.ops {
+		if m.keys.ops[i].row == nil {
+			return "", errSeveralRows
+		}
 		if err := same(&row, m.keys.ops[i].row); err != nil {
 			return "", err
 		}
