@@ -1,7 +1,10 @@
 package sqlite_test
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -11,7 +14,16 @@ import (
 	"github.com/photonpump/projector/checkpoint/sqlite"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if path, name, ok := strings.Cut(os.Getenv(childEnv), "|"); ok {
+		if err := child(path, name); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func open(t *testing.T, path string, opts ...sqlite.Option) *sqlite.Store {
 	t.Helper()

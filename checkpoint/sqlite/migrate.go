@@ -102,7 +102,7 @@ func (s *Store) DDL() string {
 	for _, step := range steps {
 		b.WriteString(step.statements)
 	}
-	fmt.Fprintf(&b, "INSERT INTO projector_version (version, oldest) VALUES (%d, %d);\n", len(steps), steps[len(steps)-1].oldest)
+	fmt.Fprintf(&b, "INSERT INTO projector_version (one, version, oldest) VALUES (1, %d, %d);\n", len(steps), steps[len(steps)-1].oldest)
 	return b.String()
 }
 
@@ -140,7 +140,7 @@ func (w *writer) migrate(ctx context.Context, version, oldest int64) error {
 			return err
 		}
 	}
-	return w.run(ctx, fmt.Sprintf(`INSERT INTO projector_version (version, oldest) VALUES (%d, %d)
+	return w.run(ctx, fmt.Sprintf(`INSERT INTO projector_version (one, version, oldest) VALUES (1, %d, %d)
 		ON CONFLICT (one) DO UPDATE SET version = excluded.version, oldest = max(oldest, excluded.oldest)`,
 		ours, steps[ours-1].oldest))
 }

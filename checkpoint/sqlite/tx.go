@@ -43,7 +43,12 @@ func (t *tx) Commit(ctx context.Context, change checkpoint.Change) error {
 	if t.sql == nil {
 		return checkpoint.ErrTxDone
 	}
-	err := t.lease.write(ctx, &change)
+	// The statements that follow run on the connection, and would commit each on its own if the handler has ended the
+	// transaction.
+	_, err := t.sql.ExecContext(ctx, "SELECT 1")
+	if err == nil {
+		err = t.lease.write(ctx, &change)
+	}
 	if err == nil {
 		err = ctx.Err()
 	}
