@@ -13,24 +13,28 @@ import (
 type AppendFromOptions struct {
 	Batch      int // events per request, at most; 0 = [DefaultBatch]
 	BatchBytes int // bytes per request, at most, but for a single event; 0 = [DefaultBatchBytes]
-	InFlight   int // requests on their way, at most; 0 = [DefaultBatchesInFlight]
+
+	// InFlight is the number of requests on their way, at most; 0 = 1. More than one is faster where the way is long, and
+	// safe where nobody else writes to the stream: requests expect the version that the one before leaves, but another
+	// writer may leave the same. So with more than one every other writer is an error, and may already have let a later
+	// request through in place of an earlier one.
+	InFlight int
 }
 
 // Defaults of [AppendFromOptions].
 const (
-	DefaultBatch           = 100
-	DefaultBatchBytes      = 256 << 10
-	DefaultBatchesInFlight = 8
+	DefaultBatch      = 500
+	DefaultBatchBytes = 1 << 20
 )
 
-// AppendFrom writes the events of a sequence, which may be endless, in its order, each exactly once. Requests are
-// pipelined, and every one expects the version that the one before leaves, so that order holds whatever happens to the
-// connection. An event that comes when nothing is on its way is sent at once; those that come faster go together. The
-// sequence is not asked for more than can be on its way.
+// AppendFrom writes the events of a sequence, which may be endless, in its order, each exactly once. The next request is
+// gathered while one is on its way: an event that comes when nothing is on its way is sent at once, those that come
+// faster go together. Every request expects the version that the one before left, so that order holds whatever happens
+// to the connection. The sequence is not asked for more than fits into the next request.
 //
 // It returns when the sequence has ended and everything is written, or with the first error; the result says which events
-// were written, in both cases. With [Any], other writers may write to the stream in between; with an exact version or
-// [NoStream] they end it with [ErrWrongExpectedVersion].
+// were written, in both cases. With [Any] and [StreamExists], others may write to the stream in between; with an exact
+// version or [NoStream] they end it with [ErrWrongExpectedVersion].
 //
 // The sequence runs in the goroutine of the caller, and ctx is looked at whenever it yields: one that waits should end
 // with ctx as well.
@@ -47,7 +51,7 @@ func (c *Client) AppendFrom(ctx context.Context, stream string, expected Expecte
 		return WriteResult{}, err
 	}
 	p := &pipeline{
-		c: c, stream: stream, rebase: expected < NoStream, next: last, o: o.orDefaults(),
+		c: c, stream: stream, rebase: expected < NoStream && o.InFlight <= 1, next: last, o: o.orDefaults(),
 		result: WriteResult{First: last + 1, Last: last}, changed: make(chan struct{}, 1),
 	}
 	for e := range events {
@@ -66,7 +70,7 @@ func (o AppendFromOptions) orDefaults() AppendFromOptions {
 		o.BatchBytes = DefaultBatchBytes
 	}
 	if o.InFlight == 0 {
-		o.InFlight = DefaultBatchesInFlight
+		o.InFlight = 1
 	}
 	return o
 }

@@ -36,9 +36,9 @@ type conn struct {
 	writer []byte
 }
 
-// item is what the writer writes: an op, or a frame that nobody waits for.
+// item is a frame to be written, of an op, or one that nobody waits for.
 type item struct {
-	op    *op
+	op    *op // nil = nobody
 	frame []byte
 }
 
@@ -50,11 +50,6 @@ func (cn *conn) Read(p []byte) (int, error) {
 		cn.core.received.Add(int64(n))
 	}
 	return n, err
-}
-
-// silence says for how long nothing has arrived.
-func (cn *conn) silence() time.Duration {
-	return time.Since(cn.born) - time.Duration(cn.lastRead.Load())
 }
 
 // start begins to read and write. Both goroutines end when the connection dies; stopped waits for them.
@@ -169,13 +164,10 @@ func (cn *conn) write(queue []item, dirty []*acker) error {
 		buf = a.appendFrames(buf)
 	}
 	for _, it := range queue {
-		frame := it.frame
-		if it.op != nil {
-			if !it.op.state.CompareAndSwap(opQueued, opSent) {
-				continue // ended meanwhile
-			}
-			frame = it.op.frame
+		if it.op != nil && !it.op.state.CompareAndSwap(opQueued, opSent) {
+			continue // ended meanwhile
 		}
+		frame := it.frame
 		if len(buf) > 0 && len(buf)+len(frame) > writeSize {
 			if err := cn.flush(buf); err != nil {
 				return err

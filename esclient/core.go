@@ -120,7 +120,7 @@ func (c *core) send(o *op) {
 	}
 	if c.conn != nil {
 		o.state.Store(opQueued)
-		c.conn.enqueue(item{op: o})
+		c.conn.enqueue(item{op: o, frame: o.frame})
 	}
 }
 

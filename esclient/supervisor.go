@@ -16,7 +16,7 @@ var errHeartbeat = errors.New("no heartbeat from the server in time")
 func (c *core) run() {
 	failures := 0
 	first := true
-	for {
+	for c.ctx.Err() == nil {
 		cn, err := c.connect(failures)
 		if err != nil {
 			if c.ctx.Err() != nil {
@@ -32,7 +32,7 @@ func (c *core) run() {
 			continue
 		}
 		if first {
-			c.ready <- nil
+			c.tellDial(nil)
 		}
 		first = false
 		cause := c.serve(cn)
@@ -46,7 +46,7 @@ func (c *core) run() {
 			failures = 0
 		}
 	}
-	c.ready <- context.Cause(c.ctx)
+	c.tellDial(context.Cause(c.ctx))
 	c.notify(ConnEvent{State: Closed, Err: context.Cause(c.ctx)})
 	c.log.Info("closed", logErr, context.Cause(c.ctx))
 }
@@ -73,7 +73,7 @@ func (c *core) serve(cn *conn) error {
 func (c *core) guard(cn *conn) {
 	timer := time.NewTimer(c.cfg.interval)
 	defer timer.Stop()
-	asked := false
+	var asked time.Duration // when, since the connection was made; 0 = not, or it was answered
 	for {
 		select {
 		case <-cn.dead:
@@ -83,20 +83,23 @@ func (c *core) guard(cn *conn) {
 			return
 		case <-timer.C:
 		}
-		silence := cn.silence()
+		read := time.Duration(cn.lastRead.Load())
+		if read >= asked {
+			asked = 0
+		}
+		silence := time.Since(cn.born) - read
 		switch {
 		case silence < c.cfg.interval:
-			asked = false
 			timer.Reset(c.cfg.interval - silence)
-		case asked && silence >= c.cfg.interval+c.cfg.timeout:
-			cn.fail(fmt.Errorf("%w: silent for %v", errHeartbeat, silence.Round(time.Millisecond)))
-			return
-		case asked:
+		case asked == 0:
+			asked = time.Since(cn.born)
+			cn.probe()
+			timer.Reset(min(c.cfg.interval, c.cfg.timeout))
+		case silence < c.cfg.interval+c.cfg.timeout:
 			timer.Reset(c.cfg.interval + c.cfg.timeout - silence)
 		default:
-			asked = true
-			cn.probe()
-			timer.Reset(c.cfg.timeout)
+			cn.fail(fmt.Errorf("%w: silent for %v", errHeartbeat, silence.Round(time.Millisecond)))
+			return
 		}
 	}
 }
@@ -145,5 +148,13 @@ func pause(ctx context.Context, d time.Duration) error {
 func (c *core) notify(e ConnEvent) {
 	if c.cfg.observer != nil {
 		c.cfg.observer(e)
+	}
+}
+
+// tellDial gives Dial, if it still waits, the outcome of the first attempt.
+func (c *core) tellDial(err error) {
+	select {
+	case c.ready <- err:
+	default:
 	}
 }
