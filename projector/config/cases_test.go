@@ -11,9 +11,20 @@ import (
 // TestCases runs the tests of the files in testdata/cases on each store: they are the same everywhere.
 func TestCases(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("testdata/cases/*.yml")
+	runTests(t, "testdata/cases/*.yml")
+}
+
+// TestCookbook runs the tests of the examples.
+func TestCookbook(t *testing.T) {
+	t.Parallel()
+	runTests(t, "../../examples/cookbook/*.yaml")
+}
+
+func runTests(t *testing.T, pattern string) {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
-		t.Fatal("there are no cases: ", err)
+		t.Fatal("there are no files: ", err)
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
@@ -28,6 +39,9 @@ func TestCases(t *testing.T) {
 			}
 			if len(cfg.Tests) == 0 {
 				t.Fatal("there are no tests")
+			}
+			if len(cfg.Warnings) > 0 {
+				t.Error(cfg.Warnings)
 			}
 			onEachStore(t, func(t *testing.T, store checkpoint.Store) {
 				for _, test := range cfg.Tests {

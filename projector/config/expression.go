@@ -11,6 +11,7 @@ import (
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/types"
 	"github.com/expr-lang/expr/vm"
 	"gopkg.in/yaml.v3"
 )
@@ -59,13 +60,12 @@ func (w *walker) compileExpression(e expression, s scope) *program {
 	if e.node == nil {
 		return nil // its mistake is noted already
 	}
-	withoutNow := expr.DisableBuiltin("now")
-	checked, err := expr.Compile(e.text, expr.Env(s.checked()), withoutNow)
+	checked, err := expr.Compile(e.text, language(s.checked())...)
 	if err != nil {
 		w.failExpression(e, s, err)
 		return nil
 	}
-	compiled, err := expr.Compile(e.text, expr.Env(s.running()), withoutNow)
+	compiled, err := expr.Compile(e.text, language(s.running())...)
 	if err != nil {
 		w.failExpression(e, s, err)
 		return nil
@@ -96,6 +96,14 @@ func (w *walker) compileExpression(e expression, s scope) *program {
 		p.eval = p.machine(compiled)
 	}
 	return p
+}
+
+// language is that of expr-lang.org, without what gives another result another day, and with fail.
+func language(names types.Map) []expr.Option {
+	fail := func(args ...any) (any, error) { return nil, errors.New(args[0].(string)) }
+	return []expr.Option{
+		expr.Env(names), expr.DisableBuiltin("now"), expr.Function("fail", fail, new(func(string) any)),
+	}
 }
 
 // eventPath is a part of an event's body or metadata.

@@ -65,7 +65,8 @@ func projectionSpec() *object[rawProjection] {
 			of("table", pointer[rawTable]{tableSpec(false)}, func(p *rawProjection) **rawTable { return &p.table },
 				"The table that is kept up to date."),
 			of("on", onSpec(), func(p *rawProjection) *[]named[[]rawRule] { return &p.on },
-				"What events do to the row, by event type. `*` in a type stands for any text. Events of other types are passed over."),
+				"What events do to the row, by event type; several rules for a type, in a list, apply one after the other. "+
+					"`*` in a type stands for any text. Events of other types are passed over."),
 			of("tables", mappingOf[rawTable]{item: tableSpec(true), what: "names of tables"},
 				func(p *rawProjection) *[]named[rawTable] { return &p.tables },
 				"Several tables, by name, instead of `table`; each with its own `key` and `on`."),

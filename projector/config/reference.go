@@ -33,6 +33,8 @@ must give the same row whenever it is handled). It may use:
 | ` + "`item`" + ` | the element of the list, with ` + "`each`" + ` |
 | names of ` + "`lookup`" + ` | rows of other tables as they were before the event; nothing if there is no such row |
 
+` + "`fail('why')`" + ` makes the event one that cannot be handled, for the reason given: ` + "`row.state == 'open' ? 'closed' : fail('not open')`" + `.
+
 A field that may be missing within another that may be missing is written ` + "`body.address?.city`" + `; a value for what is
 missing, ` + "`body.n ?? 0`" + `. In ` + "`{…}` and `[…]`" + `, YAML wants quotes around expressions with ` + "`?`, `:` or a comma" + `.
 
