@@ -26,7 +26,15 @@ func NewRegistry(more ...Codec) *Registry {
 	return r
 }
 
-func builtin() []Codec { return []Codec{JSON(), Raw(), Text()} }
+// builtin are the codecs that need no settings, and those of them that are worth it compressed.
+func builtin() []Codec {
+	plain := []Codec{JSON(), Raw(), Text(), Protobuf(), XML(), Gob(), CBOR(), MessagePack(), Binary()}
+	all := slices.Clone(plain)
+	for _, c := range plain {
+		all = append(all, Gzip(c), Zstd(c))
+	}
+	return all
+}
 
 // Codec returns the codec of that name, or [ErrUnknown].
 func (r *Registry) Codec(name string) (Codec, error) {
