@@ -100,7 +100,7 @@ func (s *session) prepare(c chunk) *flight {
 	}
 	f.change.Skipped = c.skipped
 	f.change.Ignored = int64(len(c.events)-len(c.diverted)) - c.skipped - f.change.Handled
-	f.change.Park = c.parked(s.cfg.redact)
+	f.change.Park = c.parked(s.original, s.cfg.redact)
 	for _, fold := range s.folds {
 		f.change.Writes = append(f.change.Writes, fold.Writes()...)
 	}
@@ -168,6 +168,7 @@ func (s *session) landed(f *flight) {
 	}
 	s.keeper.touch(f.began)
 	s.position = f.to
+	s.forgetOriginals(&f.chunk)
 	s.progress.Store(true)
 	rows := 0
 	for _, w := range f.change.Writes {

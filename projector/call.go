@@ -62,6 +62,10 @@ func (c *caller) call(ctx context.Context, h *Handler, tx any, e *source.Event) 
 	if cdc == nil {
 		cdc = s.cfg.codec
 	}
+	cdc, err := s.cfg.metadataCodec.choose(e, cdc)
+	if err != nil {
+		return &EventError{Class: ClassDecode, Err: err}
+	}
 	ctx, end := context.WithCancelCause(context.WithValue(ctx, envelopeKey{}, &env))
 	defer end(nil)
 	limit := s.cfg.handlerTimeout
@@ -78,7 +82,7 @@ func (c *caller) call(ctx context.Context, h *Handler, tx any, e *source.Event) 
 		}
 	})
 	defer watch.Stop()
-	err := protect(ctx, wrap(s.cfg.middleware, h, tx, cdc), env)
+	err = protect(ctx, wrap(s.cfg.middleware, h, tx, cdc), env)
 	if err != nil && errors.Is(context.Cause(ctx), ErrHandlerTimeout) {
 		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 	}

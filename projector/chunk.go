@@ -149,13 +149,13 @@ func (c *chunk) last() checkpoint.EventRef {
 }
 
 // parked are the diverted events as the store keeps them.
-func (c *chunk) parked(redact func(*checkpoint.Parked)) []checkpoint.Parked {
+func (c *chunk) parked(original func(source.Event) source.Event, redact func(*checkpoint.Parked)) []checkpoint.Parked {
 	if len(c.diverted) == 0 {
 		return nil
 	}
 	rows := make([]checkpoint.Parked, len(c.diverted))
 	for i := range c.diverted {
-		rows[i] = c.diverted[i].row()
+		rows[i] = c.diverted[i].row(original(c.diverted[i].event))
 		if redact != nil {
 			redact(&rows[i])
 		}
@@ -163,8 +163,7 @@ func (c *chunk) parked(redact func(*checkpoint.Parked)) []checkpoint.Parked {
 	return rows
 }
 
-func (d *diverted) row() checkpoint.Parked {
-	e := &d.event
+func (d *diverted) row(e source.Event) checkpoint.Parked {
 	row := checkpoint.Parked{
 		Key: d.key, Position: e.Position, ID: e.ID, Type: e.Type, Stream: e.Stream, EventNo: e.Number,
 		Data: e.Data, Metadata: e.Metadata, JSON: e.JSON, Created: e.Created,

@@ -183,7 +183,12 @@ func (s *session) drain(ctx context.Context, key string, number int64) (handled 
 func (s *session) again(ctx context.Context, row *checkpoint.Parked) error {
 	c := chunk{from: s.position, to: s.position}
 	c.events = append(c.events, eventOf(row))
+	s.upcast(c.events)
+	defer s.forgetOriginals(&c)
 	err := s.markAgain(ctx, &c.events[0])
+	if broken := s.checkUpcast(&c.events[0]); err == nil && broken != nil {
+		err = &EventError{Class: ClassDecode, Err: broken}
+	}
 	if err == nil {
 		err = s.fold(ctx, c.events)
 	}

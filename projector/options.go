@@ -61,6 +61,8 @@ type settings struct {
 	floor          checkpoint.Position
 	workers        int
 	stallAfter     time.Duration
+	upcasters      *codec.Upcasters
+	metadataCodec  *metadataCodec
 }
 
 // Defaults of the options.
@@ -243,6 +245,15 @@ func EffectsAfter(floor checkpoint.Position) Setting {
 // event if it has handlers only; a projection of several parts must say, or it stops at an event it cannot handle.
 func OrderBy(key func(e *source.Event) string) Setting {
 	return setting(func(s *settings) { s.orderBy = key })
+}
+
+// WithUpcasters brings old versions of events to those that handlers and tables know, before anything else sees them.
+func WithUpcasters(u *codec.Upcasters) Tuning { return tuning(func(s *settings) { s.upcasters = u }) }
+
+// WithCodecFromMetadata chooses the codec of a body by its name in a member of the event's metadata. Without it there, the
+// handler's or projection's codec is used. It holds for handlers; tables have codecs of their own.
+func WithCodecFromMetadata(member string, r *codec.Registry) Tuning {
+	return tuning(func(s *settings) { s.metadataCodec = &metadataCodec{member, r} })
 }
 
 // StartAt sets where a projection starts that the store does not know yet. Defaults to the start of its source.

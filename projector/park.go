@@ -109,9 +109,16 @@ func (s *session) breaker(c *chunk, keys int) error {
 	return nil
 }
 
-// queue diverts those of n events that belong to keys which are parked already: they wait behind the others. The index of
+// queue finds what could not be upcast, and diverts those of n events that belong to keys which are parked already: they wait behind the others. The index of
 // an *EventError counts from the first of the n.
 func (s *session) queue(c *chunk, from, n int) error {
+	if len(s.broken) > 0 {
+		for i := from; i < from+n; i++ {
+			if err := s.checkUpcast(&c.events[i]); err != nil && c.events[i].Type != "" {
+				return &EventError{Index: i - from, Class: ClassDecode, Err: err}
+			}
+		}
+	}
 	if len(s.parked) == 0 && len(c.diverted) == 0 {
 		return nil
 	}

@@ -29,13 +29,15 @@ var errStopping = errors.New("shutting down")
 // while the next one is folded.
 type session struct {
 	*task
-	lease  checkpoint.Lease
-	soft   context.Context // ends when no more events may be taken
-	keeper *keeper
-	folds  []Fold
-	caller *caller
-	routes map[string]bool // whether somebody handles a type
-	log    *slog.Logger
+	lease     checkpoint.Lease
+	soft      context.Context // ends when no more events may be taken
+	keeper    *keeper
+	folds     []Fold
+	caller    *caller
+	originals map[uuid.UUID]source.Event // of events that were upcast, by RecordID
+	broken    map[uuid.UUID]error        // why events could not be upcast
+	routes    map[string]bool            // whether somebody handles a type
+	log       *slog.Logger
 
 	in     *intake
 	stalls int // subscriptions in a row that stalled
@@ -69,6 +71,7 @@ type session struct {
 func newSession(t *task, lease checkpoint.Lease, soft context.Context, k *keeper) *session {
 	return &session{
 		task: t, lease: lease, soft: soft, keeper: k, log: t.log.With(keyEpoch, lease.Epoch()), probes: t.cfg.retry.delays(),
+		originals: make(map[uuid.UUID]source.Event), broken: make(map[uuid.UUID]error),
 		routes: make(map[string]bool), stuck: make(chan error, 1),
 	}
 }
@@ -263,6 +266,7 @@ func (s *session) receive(b source.Batch) {
 	if s.hand.empty() {
 		s.since = time.Now()
 	}
+	s.upcast(b.Events)
 	s.hand.add(b)
 	s.live = b.Live
 	s.moving()

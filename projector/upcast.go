@@ -1,0 +1,81 @@
+package projector
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/photonpump/projector/codec"
+	"github.com/photonpump/projector/projector/source"
+)
+
+// upcast brings events to the version that handlers know. The originals are kept until they are committed, since what is
+// parked is what was received.
+func (s *session) upcast(events []source.Event) {
+	u := s.cfg.upcasters
+	if u == nil {
+		return
+	}
+	for i := range events {
+		e := &events[i]
+		if !u.Concerns(e.Type) {
+			continue
+		}
+		s.originals[e.RecordID()] = *e
+		eventType, data, err := u.Upcast(e.Type, e.Data, e.Metadata)
+		if err != nil {
+			s.broken[e.RecordID()] = err
+			continue
+		}
+		e.Type, e.Data = eventType, data
+	}
+}
+
+// checkUpcast returns what went wrong when an event was upcast.
+func (s *session) checkUpcast(e *source.Event) error {
+	if len(s.broken) == 0 {
+		return nil
+	}
+	return s.broken[e.RecordID()]
+}
+
+// original is an event as it was received.
+func (s *session) original(e source.Event) source.Event {
+	if o, ok := s.originals[e.RecordID()]; ok {
+		return o
+	}
+	return e
+}
+
+// forgetOriginals is called when the events are committed.
+func (s *session) forgetOriginals(c *chunk) {
+	if len(s.originals) == 0 {
+		return
+	}
+	for i := range c.events {
+		id := c.events[i].RecordID()
+		delete(s.originals, id)
+		delete(s.broken, id)
+	}
+}
+
+// metadataCodec chooses a codec by a member of an event's metadata.
+type metadataCodec struct {
+	member   string
+	registry *codec.Registry
+}
+
+// choose returns the codec that the metadata name, or fallback if they name none.
+func (m *metadataCodec) choose(e *source.Event, fallback codec.Codec) (codec.Codec, error) {
+	if m == nil || len(e.Metadata) == 0 {
+		return fallback, nil
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(e.Metadata, &members); err != nil || members[m.member] == nil {
+		return fallback, nil //nolint:nilerr // metadata may be anything; what is not there is not there
+	}
+	var name string
+	if err := json.Unmarshal(members[m.member], &name); err != nil {
+		return nil, fmt.Errorf("metadata %q is %s, want the name of a codec", m.member, members[m.member])
+	}
+	return m.registry.Codec(name)
+}
