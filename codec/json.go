@@ -8,15 +8,29 @@ import (
 	"io"
 	"reflect"
 	"sync"
+
+	fast "github.com/go-json-experiment/json/v1"
 )
 
 // JSON is encoding/json with exact numbers: where the target is an any, alone or anywhere inside v, a number becomes a
 // [json.Number] and not a float64 that has lost digits. Data must be one JSON value. Encode does not escape HTML.
+//
+// Decode uses the faster decoder of the makers of encoding/json, under the rules of encoding/json, where the two agree;
+// what that one refuses, encoding/json decides about.
 func JSON() Codec { return &jsonCodec{} }
 
 type jsonCodec struct {
-	untyped sync.Map // reflect.Type -> bool: has an any somewhere inside; a pure function of the type
+	shapes sync.Map // reflect.Type -> shape; a pure function of the type
 }
+
+// shape says which decoder is right for a type.
+type shape uint8
+
+const (
+	plain   shape = iota // both decoders agree
+	numbers              // has a json.Number, which only encoding/json checks
+	untyped              // has an any, which must not become a float64
+)
 
 func (*jsonCodec) Name() string { return "json" }
 func (*jsonCodec) JSON() bool   { return true }
@@ -32,7 +46,13 @@ func (*jsonCodec) Encode(dst []byte, v any) ([]byte, error) {
 }
 
 func (c *jsonCodec) Decode(data []byte, v any) error {
-	if !c.isUntyped(reflect.TypeOf(v)) {
+	switch c.shape(reflect.TypeOf(v)) {
+	case plain:
+		if fast.Unmarshal(data, v) == nil {
+			return nil
+		}
+		return json.Unmarshal(data, v)
+	case numbers:
 		return json.Unmarshal(data, v)
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -49,36 +69,41 @@ func (c *jsonCodec) Decode(data []byte, v any) error {
 	return nil
 }
 
-// isUntyped reports whether a value of type t can hold a number in an any. Decoders made by the user see the same bytes
-// either way, so only what encoding/json itself fills matters.
-func (c *jsonCodec) isUntyped(t reflect.Type) bool {
+func (c *jsonCodec) shape(t reflect.Type) shape {
 	if t == nil {
-		return false
+		return numbers
 	}
-	if known, ok := c.untyped.Load(t); ok {
-		return known.(bool)
+	if known, ok := c.shapes.Load(t); ok {
+		return known.(shape)
 	}
-	found := hasAny(t, map[reflect.Type]bool{})
-	c.untyped.Store(t, found)
+	found := shapeOf(t, map[reflect.Type]bool{})
+	c.shapes.Store(t, found)
 	return found
 }
 
-func hasAny(t reflect.Type, seen map[reflect.Type]bool) bool {
+// shapeOf looks into a type. Decoders made by the user see the same bytes either way, so only what encoding/json itself
+// fills matters.
+func shapeOf(t reflect.Type, seen map[reflect.Type]bool) shape {
 	if seen[t] {
-		return false
+		return plain
 	}
 	seen[t] = true
 	switch t.Kind() {
 	case reflect.Interface:
-		return true
-	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
-		return hasAny(t.Elem(), seen)
+		return untyped
+	case reflect.Pointer, reflect.Slice, reflect.Array:
+		return shapeOf(t.Elem(), seen)
+	case reflect.Map:
+		return max(shapeOf(t.Key(), seen), shapeOf(t.Elem(), seen))
 	case reflect.Struct:
+		found := plain
 		for i := range t.NumField() {
-			if hasAny(t.Field(i).Type, seen) {
-				return true
-			}
+			found = max(found, shapeOf(t.Field(i).Type, seen))
 		}
+		return found
 	}
-	return false
+	if t == reflect.TypeFor[json.Number]() {
+		return numbers
+	}
+	return plain
 }
