@@ -41,10 +41,15 @@ func check(t *testing.T, err error) {
 func ready(t *testing.T, table *checkpoint.Table) (s *postgres.Store, url, schema string) {
 	t.Helper()
 	url, schema = pgtest.Schema(t)
-	s = open(t, url, postgres.WithSchema(schema))
+	return readyAt(t, url, schema, table), url, schema
+}
+
+func readyAt(t *testing.T, url, schema string, table *checkpoint.Table) *postgres.Store {
+	t.Helper()
+	s := open(t, url, postgres.WithSchema(schema))
 	check(t, s.Migrate(t.Context()))
 	check(t, s.EnsureTables(t.Context(), table))
-	return s, url, schema
+	return s
 }
 
 func acquire(t *testing.T, s checkpoint.Store, ttl time.Duration) checkpoint.Lease {
@@ -75,9 +80,10 @@ func takeOver(t *testing.T, s checkpoint.Store) checkpoint.Lease {
 }
 
 // testPaused lets an owner stop in a transaction that has locked the row "a", and a standby take over and write it.
-func testPaused(t *testing.T, patience time.Duration, stop func(t *testing.T, tx pgx.Tx, table pgx.Identifier)) {
+func testPaused(t *testing.T, url, schema string, stop func(t *testing.T, tx pgx.Tx, table pgx.Identifier)) {
+	t.Helper()
 	table := ponies()
-	s, url, schema := ready(t, table)
+	s := readyAt(t, url, schema, table)
 	standby := open(t, url, postgres.WithSchema(schema))
 	old := acquire(t, s, takeoverTTL)
 	check(t, old.Commit(t.Context(), checkpoint.Change{To: checkpoint.AtNumber(1), Writes: put(table, []any{"a", int64(1)})}))
@@ -93,7 +99,7 @@ func testPaused(t *testing.T, patience time.Duration, stop func(t *testing.T, tx
 	stop(t, native, name)
 
 	heir := takeOver(t, standby)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	check(t, heir.Commit(ctx, checkpoint.Change{From: checkpoint.AtNumber(1), To: checkpoint.AtNumber(2), Writes: put(table, []any{"a", int64(2)})}))
 	err = tx.Commit(t.Context(), checkpoint.Change{From: checkpoint.AtNumber(1), To: checkpoint.AtNumber(9), Writes: put(table, []any{"b", int64(9)})})
@@ -117,32 +123,40 @@ func testPaused(t *testing.T, patience time.Duration, stop func(t *testing.T, tx
 // TestOwnerPausedInTransaction: the server ends the session, since it is idle.
 func TestOwnerPausedInTransaction(t *testing.T) {
 	t.Parallel()
-	testPaused(t, 5*time.Second, func(*testing.T, pgx.Tx, pgx.Identifier) {})
+	url, schema := pgtest.Schema(t)
+	testPaused(t, url, schema, pausedIdle)
 }
+
+func pausedIdle(*testing.T, pgx.Tx, pgx.Identifier) {}
 
 // TestOwnerPausedInCopy: the server does not take this for idle, so the standby that is blocked ends the session.
 func TestOwnerPausedInCopy(t *testing.T) {
 	t.Parallel()
-	testPaused(t, time.Minute, func(t *testing.T, tx pgx.Tx, table pgx.Identifier) {
-		started, done := make(chan struct{}), make(chan error, 1)
-		go func() { // ends with the test
-			n := 0
-			_, err := tx.CopyFrom(context.Background(), table, []string{"name", "jumps"}, pgx.CopyFromFunc(func() ([]any, error) {
-				n++
-				if n == 1 {
-					return []any{"copied", int64(1)}, nil
-				}
-				if n == 2 {
-					close(started)
-				}
-				<-t.Context().Done()
-				return nil, errors.New("woken")
-			}))
-			done <- err
-		}()
-		<-started
-		t.Cleanup(func() { <-done })
-	})
+	url, schema := pgtest.Schema(t)
+	testPaused(t, url, schema, pausedInCopy)
+}
+
+// pausedInCopy leaves the transaction in the middle of COPY.
+func pausedInCopy(t *testing.T, tx pgx.Tx, table pgx.Identifier) {
+	t.Helper()
+	started, done := make(chan struct{}), make(chan error, 1)
+	go func() { // ends with the test
+		n := 0
+		_, err := tx.CopyFrom(context.Background(), table, []string{"name", "jumps"}, pgx.CopyFromFunc(func() ([]any, error) {
+			n++
+			if n == 1 {
+				return []any{"copied", int64(1)}, nil
+			}
+			if n == 2 {
+				close(started)
+			}
+			<-t.Context().Done()
+			return nil, errors.New("woken")
+		}))
+		done <- err
+	}()
+	<-started
+	t.Cleanup(func() { <-done })
 }
 
 // TestAcquireEvictsWhoHoldsTheLeaseRow: the row is touched last, but a process may be stopped even then.

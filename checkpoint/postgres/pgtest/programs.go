@@ -17,10 +17,10 @@ func findPrograms(ctx context.Context) (string, error) {
 	if dir, ok := installedPrograms(); ok {
 		return dir, nil
 	}
-	if _, err := os.Stat("/etc/debian_version"); err != nil || os.Getuid() != 0 {
+	if !mayInstall() {
 		return "", fmt.Errorf("found no PostgreSQL server: install one, or set %s to the URL of a server whose user may create databases", Env)
 	}
-	if err := install(ctx); err != nil {
+	if err := install(ctx, "postgresql", func() bool { _, ok := installedPrograms(); return ok }); err != nil {
 		return "", fmt.Errorf("%w: install PostgreSQL, or set %s to the URL of a server whose user may create databases", err, Env)
 	}
 	if dir, ok := installedPrograms(); ok {
@@ -71,20 +71,26 @@ func version(path string) int {
 	return n
 }
 
-// install installs the Debian package. Several packages' tests may want that at once.
-func install(ctx context.Context) error {
+// mayInstall reports whether this is root on Debian.
+func mayInstall() bool {
+	_, err := os.Stat("/etc/debian_version")
+	return err == nil && os.Getuid() == 0
+}
+
+// install installs a Debian package unless it is there. Several packages' tests may want that at once.
+func install(ctx context.Context, name string, there func() bool) error {
 	lock := flock.New(filepath.Join(os.TempDir(), "projector-apt.lock"))
 	if err := lock.Lock(); err != nil {
 		return err
 	}
 	defer lock.Unlock() //nolint:errcheck // the system unlocks it at the end of the process
-	if _, ok := installedPrograms(); ok {
+	if there() {
 		return nil
 	}
-	fmt.Fprintln(os.Stderr, "pgtest: found no PostgreSQL server, installing the package postgresql")
+	fmt.Fprintf(os.Stderr, "pgtest: installing the package %s\n", name)
 	for _, args := range [][]string{
 		{"update", "-q"},
-		{"install", "-q", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", "postgresql"},
+		{"install", "-q", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", name},
 	} {
 		cmd := exec.CommandContext(ctx, "apt-get", args...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
