@@ -71,7 +71,7 @@ bench-go: ## every Go benchmark, COUNT (6) times, with its spread
 	$(BENCHSTAT) bin/bench.txt
 
 e2e: build ## the built binary, as users run it, killed at random moments
-	CGO_ENABLED=0 PROJECTOR_BINARY=$(CURDIR)/bin/projector go test -tags e2e -count=1 -timeout 15m -v $(TESTFLAGS) ./test/e2e/...
+	PROJECTOR_BINARY=$(CURDIR)/bin/projector go test -tags e2e -count=1 -timeout 15m -v $(TESTFLAGS) ./test/e2e/...
 
 test-peers: build ## third-party clients from npm against `projector node`
 	@.ci/need npm nodejs npm

@@ -185,3 +185,11 @@ func (p *place) run(args ...string) string {
 	}
 	return o.stdout
 }
+
+// remove removes what a command has made.
+func (p *place) remove(name string) {
+	p.t.Helper()
+	if err := os.RemoveAll(filepath.Join(p.dir, name)); err != nil {
+		p.t.Fatal(err)
+	}
+}

@@ -93,8 +93,18 @@ func TestGitHistoryKilled(t *testing.T) {
 	seed := seedOf(t)
 	databases(t, func(t *testing.T, p *place) {
 		rng := rand.New(rand.NewPCG(seed, seed))
-		p.killAtRandom(rng, 5, "import", filepath.Join(dir, historyFile))
-		p.killAtRandom(rng, 5, "run", "--once")
+		p.killAtRandom(rng, victim{
+			args: []string{"import", filepath.Join(dir, historyFile)},
+			anew: func() { p.remove("data") },
+		})
+		p.killAtRandom(rng, victim{
+			args: []string{"run", "--once", "--log", "INFO"}, begun: "lease acquired",
+			anew: func() {
+				for name := range histories {
+					p.run("reset", name, "--yes")
+				}
+			},
+		})
 		checkHistory(t, p, dir)
 	})
 }
@@ -113,12 +123,20 @@ func seedOf(t *testing.T) uint64 {
 	return seed
 }
 
-// killAtRandom kills a command n times, at moments that spread over the work there is, and then lets it complete.
-func (p *place) killAtRandom(rng *rand.Rand, n int, args ...string) {
+// victim is a command that is killed.
+type victim struct {
+	args  []string
+	begun string // what it prints on stderr when its work begins; empty = at once
+	anew  func() // undoes its work
+}
+
+// killAtRandom kills a command five times at random moments of its work, and then lets it complete.
+func (p *place) killAtRandom(rng *rand.Rand, v victim) {
 	p.t.Helper()
-	longest := 500 * time.Millisecond
-	for killed := 0; killed < n; {
-		pr := p.start(args...)
+	longest := 400 * time.Millisecond
+	for killed := 0; killed < 5; {
+		pr := p.start(v.args...)
+		pr.until(v.begun)
 		after := time.Duration(rng.Int64N(int64(longest)))
 		timer := time.NewTimer(after)
 		select {
@@ -127,16 +145,18 @@ func (p *place) killAtRandom(rng *rand.Rand, n int, args ...string) {
 		case <-pr.ended:
 		}
 		timer.Stop()
-		if o := pr.wait(); o.code == -1 {
+		switch o := pr.wait(); o.code {
+		case -1:
 			killed++
-			p.t.Logf("%s: killed after %v", args[0], after.Round(time.Millisecond))
-		} else if o.code != 0 {
-			p.t.Fatalf("%s after kill %d: code %d\n%s%s", args[0], killed, o.code, o.stdout, o.stderr)
-		} else {
-			longest = max(longest/2, 20*time.Millisecond) // it was over too soon: be quicker
+			p.t.Logf("%s: killed after %v", v.args[0], after.Round(time.Millisecond))
+		case 0: // it was over too soon: be quicker
+			longest = longest * 2 / 3
+			v.anew()
+		default:
+			p.t.Fatalf("%s after kill %d: code %d\n%s%s", v.args[0], killed, o.code, o.stdout, o.stderr)
 		}
 	}
-	p.run(args...)
+	p.run(v.args...)
 }
 
 // checkHistory compares every row, and how often each event was counted.
