@@ -69,7 +69,7 @@ type settings struct {
 const (
 	DefaultLeaseTTL      = 10 * time.Second
 	DefaultShutdownBound = 20 * time.Second
-	DefaultBatchSize     = 2000
+	DefaultBatchSize     = 5000
 	DefaultBatchTime     = 100 * time.Millisecond
 )
 
