@@ -13,13 +13,14 @@ import (
 
 // compile makes the projections of a document that was read, and notes what does not fit together.
 func (w *walker) compile(d *document) {
+	d.events.compile(w)
 	tables := map[string]string{} // by projection
 	for i := range d.projections {
 		raw := &d.projections[i]
 		path := join("projections", raw.Name)
 		p := &Projection{Name: raw.Name, Source: raw.Value.source, settings: raw.Value.settings(), retry: orRetry(raw.Value.retry)}
 		var compilers []*tableCompiler
-		decoders := newDecoders()
+		decoders := newDecoders(d.events.decoders())
 		for _, t := range w.tables(raw, path) {
 			if other, taken := tables[t.name]; taken {
 				w.fail(t.node, t.path, "table %q is already written by projection %q", t.name, other)

@@ -16,6 +16,7 @@ type env struct {
 	event    *source.Event
 	body     any
 	metadata any
+	json     bool // body was JSON
 
 	item    any               // of `each`
 	row     *readmodel.Values // of the rule that is being applied; nil while keys are made

@@ -1,22 +1,108 @@
 package config
 
 import (
+	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/expr-lang/expr/types"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"gopkg.in/yaml.v3"
 )
 
 // rawEvent declares what an event type holds.
-type rawEvent struct{ body *bodyType }
+type rawEvent struct {
+	body     *bodyType
+	codec    string
+	protobuf *rawProtobuf
+	node     *yaml.Node
+	decode   bodyDecoder // compiled from codec or protobuf; nil = JSON
+	encode   func(asJSON []byte) ([]byte, error)
+}
+
+// bodyDecoder turns the bytes of a body into what expressions see.
+type bodyDecoder func(data []byte) (any, error)
 
 // bodyType is the type of a body or a part of it.
 type bodyType struct{ types.Type }
 
 // declaredEvents are the declarations of a file.
 type declaredEvents []named[rawEvent]
+
+// compile finds messages and codecs.
+func (d declaredEvents) compile(w *walker) {
+	for i := range d {
+		e, path := &d[i].Value, join("events", d[i].Name)
+		if e.node == nil {
+			continue
+		}
+		given := 0
+		for _, yes := range []bool{e.body != nil, e.codec != "" && e.codec != "json", e.protobuf != nil} {
+			if yes {
+				given++
+			}
+		}
+		if given > 1 {
+			w.fail(e.node, path, "has more than one of body, codec and protobuf: want one")
+		}
+		switch {
+		case e.protobuf != nil:
+			message := e.protobuf.load(w, join(path, "protobuf"))
+			if message == nil {
+				continue
+			}
+			e.decode = func(data []byte) (any, error) { return decodeProtobuf(message, data) }
+			e.encode = func(asJSON []byte) ([]byte, error) { return encodeProtobuf(message, asJSON) }
+			e.body = &bodyType{messageType(message, map[protoreflect.FullName]bool{})}
+		case e.codec == "text":
+			e.decode, e.encode = decodeText, encodeText
+			e.body = &bodyType{types.String}
+		case e.codec == "raw":
+			e.decode, e.encode = func(data []byte) (any, error) { return data, nil }, encodeText
+			e.body = &bodyType{types.TypeOf([]byte(nil))}
+		}
+	}
+}
+
+func decodeText(data []byte) (any, error) {
+	if !utf8.Valid(data) {
+		return nil, errors.New("not valid UTF-8")
+	}
+	return string(data), nil
+}
+
+// encodeText makes the bytes of a body that stands in a test as text.
+func encodeText(asJSON []byte) ([]byte, error) {
+	var s string
+	if err := json.Unmarshal(asJSON, &s); err != nil {
+		return nil, errors.New("the body is text")
+	}
+	return []byte(s), nil
+}
+
+// encode makes the bytes of an event in a test.
+func (d declaredEvents) encode(eventType string, asJSON []byte) ([]byte, error) {
+	for _, e := range d {
+		if e.Name == eventType && e.Value.encode != nil {
+			return e.Value.encode(asJSON)
+		}
+	}
+	return asJSON, nil
+}
+
+// decoders returns how bodies that are not JSON are decoded, by event type.
+func (d declaredEvents) decoders() map[string]bodyDecoder {
+	decoders := map[string]bodyDecoder{}
+	for _, e := range d {
+		if e.Value.decode != nil {
+			decoders[e.Name] = e.Value.decode
+		}
+	}
+	return decoders
+}
 
 // body returns the declared body of an event type, nil if there is none. A pattern has none: its events differ.
 func (d declaredEvents) body(eventType string) types.Type {
@@ -29,10 +115,14 @@ func (d declaredEvents) body(eventType string) types.Type {
 }
 
 func eventSpec() *object[rawEvent] {
-	return &object[rawEvent]{fields: []field[rawEvent]{
+	return &object[rawEvent]{check: func(_ *walker, n *yaml.Node, _ string, e *rawEvent) { e.node = n }, fields: []field[rawEvent]{
 		of("body", pointer[bodyType]{bodyKind{}}, func(e *rawEvent) **bodyType { return &e.body },
 			"Fields of the body with their types: `{name: text, tags: list of text, address: {city: text}, lines: [{sku: text}]}`. "+
 				"Expressions that use others, or use them wrongly, are mistakes."),
+		of("codec", choice{[]string{"json", "text", "raw"}}, func(e *rawEvent) *string { return &e.codec },
+			"How the body is decoded: `text` makes it a text, `raw` bytes.").byDefault("json"),
+		of("protobuf", pointer[rawProtobuf]{protobufSpec()}, func(e *rawEvent) **rawProtobuf { return &e.protobuf },
+			"The body is this protobuf message. Its fields have the names of the .proto file; enums are text, timestamps times."),
 	}}
 }
 

@@ -41,6 +41,8 @@ func holds(t checkpoint.Type, typ reflect.Type) bool {
 	switch typ {
 	case reflect.TypeFor[time.Time]():
 		return t.Base == checkpoint.Time
+	case reflect.TypeFor[[]byte]():
+		return t.Base == checkpoint.Bytes
 	case reflect.TypeFor[uuid.UUID]():
 		return t.Base == checkpoint.UUID || t.Base == checkpoint.Text
 	}

@@ -208,6 +208,13 @@ func (w *walker) compileTests(d *document) []*Test {
 			continue
 		}
 		t := &Test{Name: raw.name, Line: raw.node.Line, file: w.file, given: raw.given, failure: raw.failure, config: d.Config}
+		for j := range t.given {
+			e := &t.given[j]
+			var err error
+			if e.Data, err = d.events.encode(e.Type, e.Data); err != nil {
+				w.fail(raw.node, fmt.Sprintf("tests[%d].given[%d]", i, j), "%v", err)
+			}
+		}
 		path := fmt.Sprintf("tests[%d].want", i)
 		for _, want := range raw.want {
 			p, table := d.Table(want.Name)

@@ -11,15 +11,16 @@ import (
 type decoders struct {
 	byType map[string]*readmodel.Decoder[env]
 	uses   map[string]*uses
+	other  map[string]bodyDecoder // of bodies that are not JSON
 }
 
-func newDecoders() *decoders {
-	return &decoders{byType: map[string]*readmodel.Decoder[env]{}, uses: map[string]*uses{}}
+func newDecoders(other map[string]bodyDecoder) *decoders {
+	return &decoders{byType: map[string]*readmodel.Decoder[env]{}, uses: map[string]*uses{}, other: other}
 }
 
 func (d *decoders) of(eventType string) (*readmodel.Decoder[env], *uses) {
 	if d.byType[eventType] == nil {
-		u := &uses{}
+		u := &uses{other: d.other}
 		d.uses[eventType] = u
 		d.byType[eventType] = &readmodel.Decoder[env]{Decode: u.decode}
 	}
@@ -27,7 +28,10 @@ func (d *decoders) of(eventType string) (*readmodel.Decoder[env], *uses) {
 }
 
 // uses says what of an event the rules of its type look at.
-type uses struct{ body, metadata *wanted }
+type uses struct {
+	body, metadata *wanted
+	other          map[string]bodyDecoder
+}
 
 func (u *uses) add(p *program) {
 	for _, path := range p.paths {
@@ -46,7 +50,13 @@ func (u *uses) add(p *program) {
 func (u *uses) decode(e *source.Event, into *env) (err error) {
 	into.event = e
 	if u.body != nil {
-		if into.body, err = scan(e.Data, u.body); err != nil {
+		if decode := u.other[e.Type]; decode != nil {
+			into.body, err = decode(e.Data)
+		} else {
+			into.json = true
+			into.body, err = scan(e.Data, u.body)
+		}
+		if err != nil {
 			return fmt.Errorf("body: %w", err)
 		}
 	}

@@ -278,7 +278,7 @@ func merge(target any, patch any) any {
 func exactly(path []step, eval func(e *env) (any, error)) func(e *env) (any, error) {
 	return func(e *env) (any, error) {
 		v, err := eval(e)
-		if _, isFloat := v.(float64); !isFloat || err != nil {
+		if _, isFloat := v.(float64); !isFloat || err != nil || !e.json {
 			return v, err
 		}
 		d := json.NewDecoder(bytes.NewReader(e.event.Data))
