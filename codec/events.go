@@ -36,7 +36,7 @@ func NewEvents(registrations ...Registration) (*Events, error) {
 			errs = append(errs, fmt.Errorf("event type %q is registered twice", r.eventType))
 		}
 		if other, twice := e.byType[r.body]; twice {
-			errs = append(errs, fmt.Errorf("Go type %v is registered for %q and %q", r.body, other.eventType, r.eventType))
+			errs = append(errs, fmt.Errorf("type %v of Go is registered for %q and %q", r.body, other.eventType, r.eventType))
 		}
 		if r.codec == nil || r.eventType == "" {
 			errs = append(errs, fmt.Errorf("registration of %v as %q: want a type of event and a codec", r.body, r.eventType))

@@ -169,7 +169,7 @@ func TestEventsEncodeAndDecodeByOneRegistration(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	_, err = codec.NewEvents(codec.Register[int]("a", nil), codec.Register[int]("a", codec.JSON()))
-	for _, want := range []string{`event type "a" is registered twice`, `Go type int is registered for "a" and "a"`, "want a type of event and a codec"} {
+	for _, want := range []string{`event type "a" is registered twice`, `type int of Go is registered for "a" and "a"`, "want a type of event and a codec"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in %v", want, err)
 		}

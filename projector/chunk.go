@@ -93,12 +93,6 @@ func (c *chunk) divert(d diverted) {
 	c.diverted = slices.Insert(c.diverted, at, d)
 }
 
-// isDiverted reports whether the i-th event is.
-func (c *chunk) isDiverted(i int) bool {
-	_, found := slices.BinarySearchFunc(c.diverted, i, func(x diverted, i int) int { return x.index - i })
-	return found
-}
-
 // isCalled reports whether the i-th event has had its side effect.
 func (c *chunk) isCalled(i int) bool { return i < len(c.called) && c.called[i] }
 

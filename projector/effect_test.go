@@ -361,7 +361,7 @@ func TestEnvelope(t *testing.T) {
 				if e.FencingToken() != epoch {
 					t.Errorf("fencing token %d", e.FencingToken())
 				}
-				if e.DeriveID("x") == e.DeriveID("y") || e.DeriveID("x") != e.DeriveID("x") {
+				if again := e; e.DeriveID("x") == e.DeriveID("y") || e.DeriveID("x") != again.DeriveID("x") {
 					t.Error("derived ids")
 				}
 				parent, state := projector.TraceContext(ctx)

@@ -256,6 +256,11 @@ func WithCodecFromMetadata(member string, r *codec.Registry) Tuning {
 	return tuning(func(s *settings) { s.metadataCodec = &metadataCodec{member, r} })
 }
 
+// WithRetryDelays sets the delays of the retry policy and leaves the rest of it as it is.
+func WithRetryDelays(delay, maxDelay time.Duration) Tuning {
+	return tuning(func(s *settings) { s.retry.Delay, s.retry.MaxDelay = delay, maxDelay })
+}
+
 // StartAt sets where a projection starts that the store does not know yet. Defaults to the start of its source.
 func StartAt(p checkpoint.Position) Setting { return setting(func(s *settings) { s.start = p }) }
 

@@ -68,7 +68,7 @@ type session struct {
 	progress atomic.Bool         // something was committed
 }
 
-func newSession(t *task, lease checkpoint.Lease, soft context.Context, k *keeper) *session {
+func newSession(soft context.Context, t *task, lease checkpoint.Lease, k *keeper) *session {
 	return &session{
 		task: t, lease: lease, soft: soft, keeper: k, log: t.log.With(keyEpoch, lease.Epoch()), probes: t.cfg.retry.delays(),
 		originals: make(map[uuid.UUID]source.Event), broken: make(map[uuid.UUID]error),

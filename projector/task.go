@@ -121,7 +121,7 @@ func (t *task) attempt(stop, hard context.Context) (progress bool, err error) {
 	defer soften()
 	defer context.AfterFunc(stop, soften)()
 	k := keep(ctx, lease, t.opts.ttl, t.log, lost)
-	s := newSession(t, lease, soft, k)
+	s := newSession(soft, t, lease, k)
 	err = supervise(ctx, s, lost)
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, ErrHandlerStuck) {
 		err = cause

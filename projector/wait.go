@@ -126,7 +126,7 @@ func (t *task) executeHere(ctx context.Context) error {
 	work, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
 	k := keep(work, lease, t.opts.ttl, t.log, lost)
-	s := newSession(t, lease, work, k)
+	s := newSession(work, t, lease, k)
 	s.caller = newCaller(s)
 	if err = s.begin(work); err == nil {
 		var commands []checkpoint.Command
