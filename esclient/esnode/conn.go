@@ -87,10 +87,15 @@ func (c *conn) serve() {
 	c.log.Info("client disconnected", "reason", reason)
 }
 
-// hangUp ends the sending direction in an orderly way, so that what was sent arrives, or closes the connection.
+// hangUp ends the sending direction in an orderly way and gives the client a moment to do the same, since what was sent
+// does not arrive if the socket is closed with unread bytes in it; or it closes the connection.
 func (c *conn) hangUp() {
 	if half, ok := c.nc.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
-		_ = c.nc.SetReadDeadline(time.Now().Add(flushTime))
+		linger := flushTime
+		if c.node.ctx.Err() != nil {
+			linger = shutdownGrace
+		}
+		_ = c.nc.SetReadDeadline(time.Now().Add(linger))
 		return
 	}
 	_ = c.nc.Close()

@@ -183,7 +183,8 @@ func (n *Node) Close() error {
 	return n.closed
 }
 
-// shutdownGrace is how long a node that was asked to stop over HTTP still says that it is not ready.
+// shutdownGrace is how long a node that was asked to stop over HTTP still says that it is not ready, and how long a node
+// that closes waits for clients to close their side.
 const shutdownGrace = 100 * time.Millisecond
 
 // stopSoon says goodbye to subscribers and closes the node a little later.
@@ -205,7 +206,6 @@ func (n *Node) shutDown() error {
 	for _, c := range n.conns.seal() {
 		c.closing.Store(true)
 		c.out.end()
-		_ = c.nc.SetReadDeadline(time.Now().Add(flushTime))
 	}
 	n.conns.wait(flushTime)
 	n.timers.stop()

@@ -1,0 +1,246 @@
+package esnode
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestStartErrors(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	n := startNode(t, Dir(dir))
+	_, err := Start(Dir(dir))
+	var locked *LockedError
+	if !errors.As(err, &locked) || !errors.Is(err, ErrLocked) || locked.URL != "tcp://"+n.Addr().String() || !strings.Contains(err.Error(), locked.URL) {
+		t.Errorf("got %v", err)
+	}
+	_, err = Start(Heartbeat(-1, 0), User("", "x"), Logger(nil), Clock(nil), Socket(ClientSocket{}))
+	if !errors.Is(err, ErrInvalidOption) {
+		t.Fatalf("got %v", err)
+	}
+	for _, word := range []string{"Heartbeat", "User", "Logger", "Clock", "Socket"} {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("the error does not mention %s: %v", word, err)
+		}
+	}
+	if _, err := Start(Listen(n.Addr().String())); err == nil {
+		t.Error("two nodes listen on one address")
+	}
+}
+
+func TestRestartKeepsEverything(t *testing.T) {
+	t.Parallel()
+	for _, fsync := range []FsyncPolicy{FsyncAlways, FsyncNever} {
+		dir := t.TempDir()
+		n, err := Start(Dir(dir), Fsync(fsync))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := dialRaw(t, n)
+		c.append("s", "1", "2")
+		if err := n.Close(); err != nil {
+			t.Fatal(err)
+		}
+		n = startNode(t, Dir(dir), Fsync(fsync))
+		c = dialRaw(t, n)
+		c.append("s", "3")
+		if got := c.bodiesOf("s"); !slices.Equal(got, []string{"1", "2", "3"}) {
+			t.Errorf("got %q", got)
+		}
+	}
+}
+
+// A client that reads nothing is cut off at the limits, and the others do not notice.
+func TestSlowSubscriber(t *testing.T) {
+	t.Parallel()
+	for name, limits := range map[string]ClientSocket{
+		"bytes":    {MaxQueued: 50_000, MaxPending: 1 << 20},
+		"packages": {MaxQueued: 100, MaxPending: 1 << 30},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := startNode(t, Socket(limits), SystemProjections(false))
+			slow, fast, writer := dialRaw(t, n), dialRaw(t, n), dialRaw(t, n)
+			for _, c := range []*rawClient{slow, fast} {
+				c.ask(SubscribeToStream, msg(1, "s", 2, 0), SubscriptionConfirmation)
+			}
+			body := strings.Repeat("x", 128<<10)
+			written, live := 0, func() int { return len(n.conns.all()) }
+			for live() == 3 {
+				writer.append("s", body)
+				written++
+				fast.want(StreamEventAppeared)
+				if written > 10_000 {
+					t.Fatal("the slow client is still connected")
+				}
+			}
+			writer.append("s", body)
+			fast.want(StreamEventAppeared)
+			if got := len(writer.bodiesOf("s")); got != written+1 {
+				t.Errorf("%d events, want %d", got, written+1)
+			}
+			pushed := 0
+			for ; ; pushed++ {
+				if _, err := slow.next(); err != nil {
+					break
+				}
+			}
+			if pushed >= written {
+				t.Errorf("the slow client got all %d events", pushed)
+			}
+		})
+	}
+}
+
+// Close tells subscribers goodbye, and leaves no goroutine behind (see TestMain).
+func TestCloseSaysGoodbye(t *testing.T) {
+	t.Parallel()
+	n := startNode(t)
+	c := dialRaw(t, n)
+	id := c.nextID()
+	c.sendAs(SubscribeToStream, id, msg(1, "s", 2, 0))
+	c.want(SubscriptionConfirmation)
+	idle := dialRaw(t, n)
+	idle.ask(Ping, nil, Pong)
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if f := c.want(SubscriptionDropped); f.id != id || len(f.payload) != 0 {
+		t.Errorf("got %+v", f)
+	}
+	for _, c := range []*rawClient{c, idle} {
+		if _, err := c.next(); !errors.Is(err, io.EOF) {
+			t.Errorf("want the end of the stream, got %v", err)
+		}
+	}
+	if err := n.Close(); err != nil {
+		t.Errorf("second Close: %v", err)
+	}
+	select {
+	case <-n.Done():
+	default:
+		t.Error("Done is open")
+	}
+}
+
+func TestDropConnections(t *testing.T) {
+	t.Parallel()
+	n := startNode(t)
+	c := dialRaw(t, n)
+	c.append("s", "1")
+	n.DropConnections()
+	if _, err := c.next(); err == nil {
+		t.Error("still connected")
+	}
+	if got := dialRaw(t, n).bodiesOf("s"); !slices.Equal(got, []string{"1"}) {
+		t.Errorf("got %q", got)
+	}
+}
+
+// A client that stops answering is probed after the interval and cut off after the time-out, both of the manual clock.
+func TestHeartbeatWithManualClock(t *testing.T) {
+	t.Parallel()
+	clock := NewManualClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	n := startNode(t, Clock(clock), Heartbeat(time.Minute, 10*time.Second))
+	c := dialRaw(t, n)
+	c.ask(Ping, nil, Pong)
+	clock.Advance(time.Minute) // there was traffic in this minute
+	clock.Advance(time.Minute)
+	_ = c.nc.SetReadDeadline(time.Now().Add(20 * time.Second))
+	probe := make([]byte, 22)
+	if _, err := io.ReadFull(c.nc, probe); err != nil || Command(probe[4]) != HeartbeatRequest {
+		t.Fatalf("got %x, %v", probe, err)
+	}
+	clock.Advance(9 * time.Second)
+	if len(n.conns.all()) != 1 {
+		t.Error("closed too early")
+	}
+	clock.Advance(time.Second)
+	if _, err := io.ReadFull(c.nc, probe[:1]); err == nil {
+		t.Error("still connected")
+	}
+}
+
+// Whatever pieces a frame comes in, it is one frame; and whatever garbage comes, the node lives.
+func TestFramesInPieces(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n, c := pipeNode(t)
+		defer n.Close()
+		defer c.nc.Close()
+		for size := 1; size < 40; size++ {
+			frame := pingFrame(byte(size))
+			go func() {
+				for rest := frame; len(rest) > 0; {
+					k := min(size, len(rest))
+					if _, err := c.nc.Write(rest[:k]); err != nil {
+						return
+					}
+					rest = rest[k:]
+				}
+			}()
+			if f := c.want(Pong); f.id[0] != byte(size) || string(f.payload) != "payload" {
+				t.Fatalf("pieces of %d: %+v", size, f)
+			}
+		}
+	})
+}
+
+func pingFrame(id byte) []byte {
+	b := []byte{18 + 7, 0, 0, 0, byte(Ping), 0, id}
+	return append(append(b, make([]byte, 15)...), "payload"...)
+}
+
+func TestManyConnections(t *testing.T) {
+	t.Parallel()
+	n := startNode(t)
+	for i := range 50 {
+		c := dialRaw(t, n)
+		c.append(fmt.Sprint("s", i), "x")
+		if i%2 == 0 {
+			_ = c.nc.Close()
+		}
+	}
+	c := dialRaw(t, n)
+	if got := c.bodiesOf("s49"); len(got) != 1 {
+		t.Errorf("got %q", got)
+	}
+}
+
+// What is damaged on disk is answered with an error, and reported; the rest of the log is served.
+func TestDamagedEvent(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var log bytes.Buffer
+	n := startNode(t, Dir(dir), Logger(testLogger(&log)), SystemProjections(false))
+	c := dialRaw(t, n)
+	c.append("good", "1")
+	c.append("bad", "damage me")
+	damageFile(t, dir, "damage me")
+	f := c.ask(ReadStreamEventsForward, msg(1, "bad", 2, 0, 3, 10, 4, 0, 5, 1), ReadStreamEventsForwardCompleted)
+	if len(f[1]) != 0 || f[2][0].varint != 4 {
+		t.Errorf("result %v with %d events, want Error", f[2], len(f[1]))
+	}
+	if f := c.ask(ReadEvent, msg(1, "bad", 2, 0, 3, 0, 4, 1), ReadEventCompleted); f[1][0].varint != 4 {
+		t.Errorf("result %v, want Error", f[1])
+	}
+	if got := c.bodiesOf("good"); !slices.Equal(got, []string{"1"}) {
+		t.Errorf("got %q", got)
+	}
+	_ = n.Close()
+	if !strings.Contains(log.String(), "damaged") {
+		t.Errorf("nothing was reported: %s", log.String())
+	}
+	if _, err := Start(Dir(dir)); err == nil {
+		t.Error("a damaged log was opened")
+	} else if !errors.Is(err, ErrCorrupt) {
+		t.Errorf("got %v", err)
+	}
+}
