@@ -2,6 +2,7 @@ package config
 
 import (
 	"slices"
+	"strconv"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -82,9 +83,9 @@ func projectionSpec() *object[rawProjection] {
 func batchSpec() *object[rawBatch] {
 	return &object[rawBatch]{fields: []field[rawBatch]{
 		of("size", integer{min: 1}, func(b *rawBatch) *int { return &b.size },
-			"Events in one transaction, at most.").byDefault("2000"),
+			"Events in one transaction, at most.").byDefault(strconv.Itoa(projector.DefaultBatchSize)),
 		of("time", duration{min: time.Millisecond}, func(b *rawBatch) *time.Duration { return &b.time },
-			"How long events are gathered for one transaction.").byDefault("100ms"),
+			"How long events are gathered for one transaction.").byDefault(projector.DefaultBatchTime.String()),
 	}}
 }
 
