@@ -29,10 +29,10 @@ func (s *httpServer) userJSON(u *user, links bool) userJSON {
 	if j.Groups == nil {
 		j.Groups = []string{}
 	}
-	if !u.updated.IsZero() {
-		j.Updated = u.updated.UTC().Format("2006-01-02T15:04:05.000000+00:00")
-	}
 	if !links {
+		if !u.updated.IsZero() {
+			j.Updated = u.updated.UTC().Format("2006-01-02T15:04:05.000000+00:00")
+		}
 		return j
 	}
 	at, toggle := s.url()+"/users/"+u.login, "disable"

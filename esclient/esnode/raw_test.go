@@ -60,9 +60,11 @@ func (c *rawClient) sendAs(cmd Command, id [16]byte, payload []byte) {
 }
 
 // next reads one frame, heartbeats excepted, which it answers.
-func (c *rawClient) next() (rawFrame, error) {
+func (c *rawClient) next() (rawFrame, error) { return c.nextWithin(20 * time.Second) }
+
+func (c *rawClient) nextWithin(limit time.Duration) (rawFrame, error) {
 	for {
-		_ = c.nc.SetReadDeadline(time.Now().Add(20 * time.Second))
+		_ = c.nc.SetReadDeadline(time.Now().Add(limit))
 		var head [22]byte
 		if _, err := io.ReadFull(c.nc, head[:]); err != nil {
 			return rawFrame{}, err
@@ -81,7 +83,12 @@ func (c *rawClient) next() (rawFrame, error) {
 // want reads the next frame, which must be of this command.
 func (c *rawClient) want(cmd Command) rawFrame {
 	c.t.Helper()
-	f, err := c.next()
+	return c.wantWithin(cmd, 20*time.Second)
+}
+
+func (c *rawClient) wantWithin(cmd Command, limit time.Duration) rawFrame {
+	c.t.Helper()
+	f, err := c.nextWithin(limit)
 	if err != nil {
 		c.t.Fatalf("waiting for %s: %v", cmd, err)
 	}
