@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -37,62 +38,62 @@ const (
 // and are UTC. JSON is kept as a value: white space, the order of members, repeated members and the notation of numbers
 // may differ when it is read again.
 func (c *Column) Canonical(v any) (any, error) {
+	canonical, _, err := c.canonical(v)
+	return canonical, err
+}
+
+// canonical also reports whether the value has changed.
+func (c *Column) canonical(v any) (canonical any, changed bool, err error) {
 	if v == nil {
 		if c.NotNull {
-			return nil, errors.New("must not be null")
+			return nil, false, errors.New("must not be null")
 		}
-		return nil, nil
+		return nil, false, nil
 	}
 	if !c.Type.List {
 		return c.Type.Base.canonical(v)
 	}
 	list, ok := v.([]any)
 	if !ok {
-		return nil, fmt.Errorf("holds []any for a %v, not %T", c.Type, v)
+		return nil, false, fmt.Errorf("holds []any for a %v, not %T", c.Type, v)
 	}
 	return canonicalList(c.Type.Base, list)
 }
 
-func canonicalList(base Base, list []any) (any, error) {
-	var changed []any
+func canonicalList(base Base, list []any) (canonical any, changed bool, err error) {
+	out := list
 	for i, element := range list {
 		if element == nil {
-			return nil, fmt.Errorf("element %d must not be null", i)
+			return nil, false, fmt.Errorf("element %d must not be null", i)
 		}
-		canonical, err := base.canonical(element)
+		v, differs, err := base.canonical(element)
 		if err != nil {
-			return nil, fmt.Errorf("element %d: %w", i, err)
+			return nil, false, fmt.Errorf("element %d: %w", i, err)
 		}
-		if base.mayChange() {
-			if changed == nil {
-				changed = make([]any, len(list))
-			}
-			changed[i] = canonical
+		if differs && !changed {
+			out, changed = slices.Clone(list), true
+		}
+		if changed {
+			out[i] = v
 		}
 	}
-	if changed != nil {
-		return changed, nil
-	}
-	return list, nil
+	return out, changed, nil
 }
 
-// mayChange reports whether the canonical value can differ from the one given.
-func (b Base) mayChange() bool { return b == Decimal || b == Time }
-
-func (b Base) canonical(v any) (any, error) {
+func (b Base) canonical(v any) (canonical any, changed bool, err error) {
 	var ok bool
 	switch b {
 	case Text:
 		var s string
 		if s, ok = v.(string); ok {
-			return v, checkText(s)
+			return v, false, checkText(s)
 		}
 	case Int:
 		_, ok = v.(int64)
 	case Float:
 		var f float64
 		if f, ok = v.(float64); ok && (math.IsNaN(f) || math.IsInf(f, 0)) {
-			return nil, fmt.Errorf("%v is not a number that every database can store", f)
+			return nil, false, fmt.Errorf("%v is not a number that every database can store", f)
 		}
 	case Decimal:
 		var s string
@@ -113,13 +114,13 @@ func (b Base) canonical(v any) (any, error) {
 	case JSON:
 		var raw json.RawMessage
 		if raw, ok = v.(json.RawMessage); ok {
-			return v, checkJSON(raw)
+			return v, false, checkJSON(raw)
 		}
 	}
 	if !ok {
-		return nil, fmt.Errorf("cannot hold %T as %v", v, b)
+		return nil, false, fmt.Errorf("cannot hold %T as %v", v, b)
 	}
-	return v, nil
+	return v, false, nil
 }
 
 func checkText(s string) error {
@@ -152,47 +153,45 @@ func checkJSON(raw json.RawMessage) error {
 	}
 }
 
-func canonicalTime(v any, t time.Time) (any, error) {
+func canonicalTime(v any, t time.Time) (canonical any, changed bool, err error) {
 	cut := t.UTC().Truncate(time.Microsecond)
 	if year := cut.Year(); year < MinYear || year > MaxYear {
-		return nil, fmt.Errorf("year %d is not between %d and %d", year, MinYear, MaxYear)
+		return nil, false, fmt.Errorf("year %d is not between %d and %d", year, MinYear, MaxYear)
 	}
 	if cut == t {
-		return v, nil
+		return v, false, nil
 	}
-	return cut, nil
+	return cut, true, nil
 }
 
-func canonicalDecimal(v any, s string) (any, error) {
+func canonicalDecimal(v any, s string) (canonical any, changed bool, err error) {
 	digits, negative := s, false
 	if s != "" && (s[0] == '-' || s[0] == '+') {
 		negative, digits = s[0] == '-', s[1:]
 	}
 	integer, fraction, point := strings.Cut(digits, ".")
 	if !isDigits(integer) || point && !isDigits(fraction) {
-		return nil, fmt.Errorf("%.40q is not a decimal: want digits with an optional sign and fraction", s)
+		return nil, false, fmt.Errorf("%.40q is not a decimal: want digits with an optional sign and fraction", s)
 	}
 	for len(integer) > 1 && integer[0] == '0' {
 		integer = integer[1:]
 	}
 	if len(integer) > MaxDecimalInteger || len(fraction) > MaxDecimalFraction {
-		return nil, fmt.Errorf("decimal has %d digits before and %d after the point, the limits are %d and %d",
+		return nil, false, fmt.Errorf("decimal has %d digits before and %d after the point, the limits are %d and %d",
 			len(integer), len(fraction), MaxDecimalInteger, MaxDecimalFraction)
 	}
-	if negative && strings.Trim(integer+fraction, "0") == "" {
-		negative = false
+	zero := strings.Trim(integer, "0") == "" && strings.Trim(fraction, "0") == ""
+	text := integer
+	if negative && !zero {
+		text = "-" + integer
 	}
-	canonical := integer
 	if point {
-		canonical += "." + fraction
+		text += "." + fraction
 	}
-	if negative {
-		canonical = "-" + canonical
+	if text == s {
+		return v, false, nil
 	}
-	if canonical == s {
-		return v, nil
-	}
-	return canonical, nil
+	return text, true, nil
 }
 
 func isDigits(s string) bool {
@@ -210,24 +209,23 @@ func (t *Table) CanonicalRow(row []any, index int) ([]any, error) {
 	if len(row) != len(t.Columns) {
 		return nil, &RowError{Table: t.Name, Row: index, Err: fmt.Errorf("has %d values for %d columns", len(row), len(t.Columns))}
 	}
-	canonical := row
+	out, copied := row, false
 	for i := range row {
-		v, err := t.Columns[i].Canonical(row[i])
-		if err == nil && v == nil && t.inKey(t.Columns[i].Name) {
+		v, changed, err := t.Columns[i].canonical(row[i])
+		if err == nil && v == nil && slices.Contains(t.Key, t.Columns[i].Name) {
 			err = errors.New("must not be null: it is part of the primary key")
 		}
 		if err != nil {
 			return nil, &RowError{Table: t.Name, Column: t.Columns[i].Name, Row: index, Err: err}
 		}
-		if !t.Columns[i].Type.Base.mayChange() {
-			continue
+		if changed && !copied {
+			out, copied = slices.Clone(row), true
 		}
-		if &canonical[0] == &row[0] {
-			canonical = append([]any(nil), row...)
+		if changed {
+			out[i] = v
 		}
-		canonical[i] = v
 	}
-	return canonical, nil
+	return out, nil
 }
 
 // CanonicalKey is [Table.CanonicalRow] for the values of a key, in the order of Table.Key.
@@ -235,30 +233,21 @@ func (t *Table) CanonicalKey(key []any, index int) ([]any, error) {
 	if len(key) != len(t.Key) {
 		return nil, &RowError{Table: t.Name, Row: index, Err: fmt.Errorf("key has %d values for %d columns", len(key), len(t.Key))}
 	}
-	canonical := key
+	out, copied := key, false
 	for i, name := range t.Key {
-		column := t.Columns[t.Column(name)]
-		column.NotNull = true
-		v, err := column.Canonical(key[i])
+		v, changed, err := t.Columns[t.Column(name)].canonical(key[i])
+		if err == nil && v == nil {
+			err = errors.New("must not be null: it is part of the primary key")
+		}
 		if err != nil {
 			return nil, &RowError{Table: t.Name, Column: name, Row: index, Err: err}
 		}
-		if !column.Type.Base.mayChange() {
-			continue
+		if changed && !copied {
+			out, copied = slices.Clone(key), true
 		}
-		if &canonical[0] == &key[0] {
-			canonical = append([]any(nil), key...)
-		}
-		canonical[i] = v
-	}
-	return canonical, nil
-}
-
-func (t *Table) inKey(name string) bool {
-	for _, k := range t.Key {
-		if k == name {
-			return true
+		if changed {
+			out[i] = v
 		}
 	}
-	return false
+	return out, nil
 }

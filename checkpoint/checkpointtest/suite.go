@@ -62,6 +62,7 @@ func Run(t *testing.T, newDatabase func(t *testing.T) Database) {
 		{"LoadMany", testLoadMany},
 		{"RowsInKeyOrder", testRowsInKeyOrder},
 		{"RowsLimit", testRowsLimit},
+		{"MixedRows", testMixedRows},
 		{"Types", testTypes},
 		{"TypesProperty", testTypesProperty},
 		{"RefusedValues", testRefusedValues},

@@ -364,3 +364,57 @@ func testClosed(t *testing.T, db Database) {
 	_, err = s.Acquire(t.Context(), checkpoint.Claim{Name: "q", TTL: ttl})
 	wantError(t, err, checkpoint.ErrClosed)
 }
+
+// testMixedRows writes many rows at once of which none, some and all are there already, as a store may take another way
+// for each.
+func testMixedRows(t *testing.T, db Database) {
+	table := ponies()
+	table.Indexes = []checkpoint.Index{{Columns: []string{"note"}, Unique: true}}
+	s := db.open(t, table)
+	lease := acquire(t, s, "p", ttl)
+	want := map[string]int64{}
+	n := int64(0)
+	commit := func(names []string) error {
+		var upserts [][]any
+		for _, name := range names {
+			upserts = append(upserts, []any{name, n, nil})
+		}
+		err := lease.Commit(t.Context(), checkpoint.Change{From: lease.Position(), To: checkpoint.AtNumber(n), Handled: 1, Writes: put(table, upserts...)})
+		n++
+		return err
+	}
+	names := func(from, to int) (list []string) {
+		for i := from; i < to; i++ {
+			list = append(list, fmt.Sprintf("pony %04d", i))
+		}
+		return list
+	}
+	for _, span := range [][2]int{{0, 200}, {200, 400}, {300, 500}, {0, 500}, {500, 700}, {600, 601}, {650, 900}} {
+		for _, name := range names(span[0], span[1]) {
+			want[name] = n
+		}
+		check(t, commit(names(span[0], span[1])))
+		equal(t, status(t, s, "p").Handled, n)
+	}
+	got := map[string]int64{}
+	for _, row := range rows(t, s, table) {
+		got[row[0].(string)] = row[1].(int64)
+	}
+	equal(t, got, want)
+
+	var upserts [][]any // a broken constraint is one all the same
+	for _, name := range names(1000, 1100) {
+		upserts = append(upserts, []any{name, int64(0), "the same"})
+	}
+	at := lease.Position()
+	err := lease.Commit(t.Context(), checkpoint.Change{From: at, To: checkpoint.AtNumber(n), Writes: put(table, upserts...)})
+	wantClass(t, s, err, checkpoint.ClassData)
+	equal(t, len(rows(t, s, table)), len(want))
+
+	twin := acquire(t, s, "q", short) // who has lost the lease learns that, and not that a row is there
+	takeOver(t, s, "q")
+	for i := range upserts {
+		upserts[i] = []any{fmt.Sprintf("pony %04d", i), int64(0), nil}
+	}
+	wantError(t, twin.Commit(t.Context(), checkpoint.Change{To: checkpoint.AtNumber(1), Writes: put(table, upserts...)}), checkpoint.ErrFenced)
+}

@@ -18,6 +18,8 @@ type commit struct {
 	script script
 	steps  []*checkpoint.Table // what each statement is about; nil for none
 	moved  int                 // index of the statement that moves the position
+	guess  *guesses            // which tables get new rows only; nil = do not guess
+	plain  map[int]bool        // the statements that rely on such a guess
 }
 
 // maxArrays bounds the bytes of the parameters of one statement; Postgres allows 1 GiB for a message.
@@ -65,8 +67,17 @@ func (c *commit) addDeletes(w checkpoint.TableWrite) error {
 
 func (c *commit) addUpserts(w checkpoint.TableWrite) error {
 	sql := c.lease.store.table(w.Table)
+	statement, plain := sql.upsert, c.guess.plain(&w)
+	if plain {
+		statement = sql.insert
+	}
+	add := func(arrays []*columnArray) {
+		if plain {
+			c.plain[c.script.n] = true
+		}
+		c.add(w.Table, statement, arrayParams(arrays)...)
+	}
 	var arrays []*columnArray
-	size := 0
 	for i, row := range w.Upserts {
 		canonical, err := w.Table.CanonicalRow(row, i)
 		if err != nil {
@@ -75,18 +86,18 @@ func (c *commit) addUpserts(w checkpoint.TableWrite) error {
 		if arrays == nil {
 			arrays = newArrays(sql.all, len(w.Upserts)-i)
 		}
-		size = 0
+		size := 0
 		for j, a := range arrays {
 			a.append(canonical[j])
 			size += len(a.bytes)
 		}
 		if size > maxArrays {
-			c.add(w.Table, sql.upsert, arrayParams(arrays)...)
+			add(arrays)
 			arrays = nil
 		}
 	}
 	if arrays != nil {
-		c.add(w.Table, sql.upsert, arrayParams(arrays)...)
+		add(arrays)
 	}
 	return nil
 }
@@ -104,6 +115,9 @@ func (c *commit) run(ctx context.Context, conn *pgconn.PgConn) error {
 			l.last = c.change.Last
 		}
 		return nil
+	case c.plain[failed] && isState(err, "23505"):
+		c.guess.wrong(c.steps[failed])
+		return errGuess
 	case failed == c.moved && isState(err, "22012"):
 		return l.fenced()
 	case failed < len(c.steps) && c.steps[failed] != nil:

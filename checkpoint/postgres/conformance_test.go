@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"errors"
 	"os"
 	"testing"
 
@@ -23,7 +24,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func open(t *testing.T, url string, opts ...postgres.Option) *postgres.Store {
+func open(t testing.TB, url string, opts ...postgres.Option) *postgres.Store {
 	t.Helper()
 	s, err := postgres.Open(t.Context(), url, opts...)
 	if err != nil {
@@ -44,5 +45,16 @@ func TestConformance(t *testing.T) {
 		return checkpointtest.Database{Open: func(t *testing.T) checkpoint.Store {
 			return open(t, url, postgres.WithSchema(schema))
 		}}
+	})
+}
+
+func BenchmarkStore(b *testing.B) {
+	checkpointtest.Bench(b, func(b *testing.B, tables ...*checkpoint.Table) checkpoint.Store {
+		url, schema := pgtest.Schema(b)
+		s := open(b, url, postgres.WithSchema(schema))
+		if err := errors.Join(s.Migrate(b.Context()), s.EnsureTables(b.Context(), tables...)); err != nil {
+			b.Fatal(err)
+		}
+		return s
 	})
 }

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,7 @@ type lease struct {
 	last     checkpoint.EventRef
 	deaths   int
 	marker   checkpoint.Marker
+	guess    guesses
 	released atomic.Bool
 }
 
@@ -104,9 +106,17 @@ func (l *lease) Commit(ctx context.Context, change checkpoint.Change) error {
 	if l.released.Load() {
 		return l.fenced()
 	}
-	c := commit{lease: l, change: change}
-	c.script.add(l.store.sql.settings, l.identity().String())
-	c.steps = append(c.steps, nil)
+	for {
+		err := l.commit(ctx, change)
+		if !errors.Is(err, errGuess) {
+			return err
+		}
+	}
+}
+
+func (l *lease) commit(ctx context.Context, change checkpoint.Change) error {
+	c := commit{lease: l, change: change, guess: &l.guess, plain: map[int]bool{}}
+	c.add(nil, l.store.sql.settings, l.identity().String())
 	if err := c.prepare(); err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 
 // tableSQL are the statements about one table, made once.
 type tableSQL struct {
-	upsert, remove, load, rows, count, truncate string
+	insert, upsert, remove, load, rows, count, truncate string
 
 	all, keys []*checkpoint.Column
 }
@@ -44,11 +44,12 @@ func compile(schema string, t *checkpoint.Table) *tableSQL {
 	c.rows = fmt.Sprintf("SELECT %s FROM %s AS t ORDER BY %s", selected, name, key)
 	c.count = "SELECT count(*) FROM " + name
 	c.truncate = "DELETE FROM " + name
-	c.upsert = upsertSQL(name, t, c.all)
+	c.insert, c.upsert = insertSQL(name, t, c.all)
 	return c
 }
 
-func upsertSQL(name string, t *checkpoint.Table, columns []*checkpoint.Column) string {
+// insertSQL returns a statement for new rows only, and one for all.
+func insertSQL(name string, t *checkpoint.Table, columns []*checkpoint.Column) (insert, upsert string) {
 	from, values := unnest(columns)
 	var names, sets []string
 	for _, c := range columns {
@@ -61,8 +62,8 @@ func upsertSQL(name string, t *checkpoint.Table, columns []*checkpoint.Column) s
 	if len(sets) > 0 {
 		action = "UPDATE SET " + strings.Join(sets, ", ")
 	}
-	return fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s ON CONFLICT (%s) DO %s",
-		name, quoteAll(names), strings.Join(values, ", "), from, quoteAll(t.Key), action)
+	insert = fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s", name, quoteAll(names), strings.Join(values, ", "), from)
+	return insert, fmt.Sprintf("%s ON CONFLICT (%s) DO %s", insert, quoteAll(t.Key), action)
 }
 
 // unnest makes rows u of one array parameter for each column; values are those of the columns in them.

@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -25,7 +26,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-func open(t *testing.T, path string, opts ...sqlite.Option) *sqlite.Store {
+func open(t testing.TB, path string, opts ...sqlite.Option) *sqlite.Store {
 	t.Helper()
 	s, err := sqlite.Open(t.Context(), path, opts...)
 	if err != nil {
@@ -44,5 +45,15 @@ func TestConformance(t *testing.T) {
 	checkpointtest.Run(t, func(t *testing.T) checkpointtest.Database {
 		path := filepath.Join(t.TempDir(), "a file with ?#%20 in it.db")
 		return checkpointtest.Database{Open: func(t *testing.T) checkpoint.Store { return open(t, path) }}
+	})
+}
+
+func BenchmarkStore(b *testing.B) {
+	checkpointtest.Bench(b, func(b *testing.B, tables ...*checkpoint.Table) checkpoint.Store {
+		s := open(b, filepath.Join(b.TempDir(), "bench.db"))
+		if err := errors.Join(s.Migrate(b.Context()), s.EnsureTables(b.Context(), tables...)); err != nil {
+			b.Fatal(err)
+		}
+		return s
 	})
 }
