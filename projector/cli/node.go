@@ -103,6 +103,9 @@ func (f *nodeFlags) options() ([]esnode.Option, error) {
 }
 
 func (e *env) seedNode(ctx context.Context, node *esnode.Node, file string) error {
+	if file == "" {
+		return nil
+	}
 	client, err := esclient.Dial(ctx, node.URL(), esclient.WithLogger(e.logger()))
 	if err != nil {
 		return err
