@@ -63,6 +63,7 @@ func Run(t *testing.T, newDatabase func(t *testing.T) Database) {
 		{"RowsInKeyOrder", testRowsInKeyOrder},
 		{"RowsLimit", testRowsLimit},
 		{"MixedRows", testMixedRows},
+		{"Views", testViews},
 		{"Types", testTypes},
 		{"TypesProperty", testTypesProperty},
 		{"RefusedValues", testRefusedValues},

@@ -23,6 +23,7 @@ type Config struct {
 	Database    Database
 	Admin       Admin
 	Projections []*Projection // in the order of the file
+	Views       []*View       // in the order of the file
 	Tests       []*Test       // in the order of the file
 	Warnings    Mistakes      // what may be meant, but most often is not
 }
@@ -117,6 +118,7 @@ func Parse(path string, data []byte, lookup func(name string) (value string, ok 
 		spec().read(w, n, "", raw)
 		w.compile(raw)
 		if len(w.mistakes) == 0 {
+			raw.Views = w.compileViews(raw)
 			raw.Tests = w.compileTests(raw)
 		}
 	}
@@ -169,6 +171,7 @@ type document struct {
 	*Config
 	projections []named[rawProjection]
 	events      declaredEvents
+	views       []named[rawView]
 	tests       []rawTest
 }
 
@@ -189,6 +192,9 @@ func spec() *object[document] {
 			of("projections", mappingOf[rawProjection]{item: projectionSpec(), what: "names of projections"},
 				func(d *document) *[]named[rawProjection] { return &d.projections },
 				"What is kept up to date from which events, by name."),
+			of("views", mappingOf[rawView]{item: viewKind{}, what: "names of views"}, func(d *document) *[]named[rawView] { return &d.views },
+				"Queries that are kept in the database beside the tables, by name: a SELECT in its SQL, or one for each kind of database. "+
+					"A view may use tables and the views before it."),
 			of("tests", listOf[rawTest]{testSpec(), "one test"}, func(d *document) *[]rawTest { return &d.tests },
 				"Events, and the rows that must come of them."),
 		},

@@ -64,7 +64,7 @@ func (placed) describe() *Description { return &Description{Type: KindText} }
 
 func (k placed) read(w *walker, n *yaml.Node, path string, v *placedText) {
 	v.node = n
-	name{k.what}.read(w, n, path, &v.text)
+	name(k).read(w, n, path, &v.text)
 }
 
 // rawColumn is the type of a column and what else is known of it.

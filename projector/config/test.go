@@ -24,6 +24,7 @@ type Test struct {
 	file    string
 	given   []source.Event
 	want    []wantedTable
+	views   []wantedView
 	failure string // of the last event; empty = none
 	config  *Config
 }
@@ -63,7 +64,8 @@ func testSpec() *object[rawTest] {
 				"Events, in order: `type: body`, or a mapping with `type`, `data`, `stream`, `metadata`, `id`, `created`. "+
 					"An event without a stream goes to every projection.").required(),
 			of("want", mappingOf[[]rawWant]{item: wantKind{}, what: "names of tables"}, func(t *rawTest) *[]named[[]rawWant] { return &t.want },
-				"All rows of a table, in any order, with the columns that matter: `ponies: [{name: Rarity, jumps: 2}]`. `[]` is an empty table."),
+				"All rows of a table, in any order, with the columns that matter: `ponies: [{name: Rarity, jumps: 2}]`. `[]` is an empty table. "+
+					"Rows of a view are wanted in its order; a store without SQL has none."),
 			of("error", name{"a part of the error"}, func(t *rawTest) *string { return &t.failure },
 				"A part of the error that the last event must fail with."),
 		},
@@ -217,9 +219,16 @@ func (w *walker) compileTests(d *document) []*Test {
 		}
 		path := fmt.Sprintf("tests[%d].want", i)
 		for _, want := range raw.want {
+			if d.View(want.Name) != nil {
+				t.views = append(t.views, w.wantedView(want, join(path, want.Name)))
+				continue
+			}
 			p, table := d.Table(want.Name)
 			if table == nil {
 				var names []string
+				for _, v := range d.Views {
+					names = append(names, v.Name)
+				}
 				for _, p := range d.Projections {
 					names = append(names, tableNames(p.Tables())...)
 				}

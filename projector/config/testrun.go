@@ -27,37 +27,51 @@ func (t *Test) Run(ctx context.Context, store checkpoint.Store) error {
 		return err
 	}
 	for _, batch := range []int{1, max(len(t.given), 1)} {
-		for _, p := range t.config.Projections {
-			if err := t.run(ctx, store, p, batch); err != nil {
-				return err
-			}
+		if err := t.runAll(ctx, store, batch); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// run runs the events of one projection in batches, compares its tables, and leaves the store as it was.
-func (t *Test) run(ctx context.Context, store checkpoint.Store, p *Projection, batch int) (err error) {
-	events := t.events(p)
-	if len(events) == 0 && !slices.ContainsFunc(t.want, func(w wantedTable) bool { return w.projection == p }) {
-		return nil
+// runAll runs all projections, compares their tables and the views, and leaves the store without rows.
+func (t *Test) runAll(ctx context.Context, store checkpoint.Store, batch int) (err error) {
+	for _, p := range t.config.Projections {
+		if err := store.EnsureTables(ctx, p.Tables()...); err != nil {
+			return err
+		}
 	}
-	if err := store.EnsureTables(ctx, p.Tables()...); err != nil {
+	if err := t.config.EnsureViews(ctx, store); err != nil {
 		return err
 	}
-	lease, err := store.Acquire(ctx, checkpoint.Claim{Name: p.Name, Owner: "test", TTL: time.Minute})
-	if err != nil {
-		return err
+	failed := false
+	for _, p := range t.config.Projections {
+		events := t.events(p)
+		if len(events) == 0 {
+			continue
+		}
+		lease, err := store.Acquire(ctx, checkpoint.Claim{Name: p.Name, Owner: "test", TTL: time.Minute})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, store.Reset(ctx, p.Name, p.Tables()...)) }()
+		asWanted, err := t.fold(ctx, lease, p, events, batch)
+		if err := errors.Join(err, lease.Release(ctx)); err != nil {
+			return err
+		}
+		failed = failed || asWanted
 	}
-	defer func() {
-		err = errors.Join(err, lease.Release(ctx), store.Reset(ctx, p.Name, p.Tables()...))
-	}()
-	if err := t.fold(ctx, lease, p, events, batch); err != nil {
-		return err
+	if t.failure != "" && !failed {
+		return t.fail(t.Line, "the last event must fail with %q, but does not", t.failure)
 	}
 	for _, want := range t.want {
-		if want.projection == p {
-			if err := t.compare(ctx, store, want); err != nil {
+		if err := t.compare(ctx, store, want); err != nil {
+			return err
+		}
+	}
+	if s, ok := store.(checkpoint.ViewStore); ok {
+		for _, want := range t.views {
+			if err := t.compareView(ctx, s, want); err != nil {
 				return err
 			}
 		}
@@ -87,35 +101,33 @@ func (t *Test) events(p *Projection) []source.Event {
 	return events
 }
 
-func (t *Test) fold(ctx context.Context, lease checkpoint.Lease, p *Projection, events []source.Event, batch int) error {
+// fold folds the events of a projection. It reports whether the last one failed as it must.
+func (t *Test) fold(ctx context.Context, lease checkpoint.Lease, p *Projection, events []source.Event, batch int) (failed bool, err error) {
 	fold := p.model.NewFold(p.Name, lease)
 	for done := 0; done < len(events); {
 		n := min(batch, len(events)-done)
 		err := fold.Fold(ctx, events[done:done+n])
-		var failed *projector.EventError
+		var at *projector.EventError
 		switch {
-		case errors.As(err, &failed) && failed.Index > 0:
+		case errors.As(err, &at) && at.Index > 0:
 			fold.Rollback() // those before it on their own
-			batch = failed.Index
+			batch = at.Index
 			continue
-		case failed != nil && t.failure != "" && done == len(events)-1 && strings.Contains(failed.Err.Error(), t.failure):
-			return nil
-		case failed != nil:
-			return t.fail(t.Line, "event %d (%s): %v", done+1, events[done].Type, failed.Err)
+		case at != nil && t.failure != "" && done == len(events)-1 && strings.Contains(at.Err.Error(), t.failure):
+			return true, nil
+		case at != nil:
+			return false, t.fail(t.Line, "event %d (%s): %v", done+1, events[done].Type, at.Err)
 		case err != nil:
-			return err
+			return false, err
 		}
 		change := checkpoint.Change{From: lease.Position(), To: events[done+n-1].Position, Writes: fold.Writes(), Handled: int64(n)}
 		if err := lease.Commit(ctx, change); err != nil {
-			return t.fail(t.Line, "events %d to %d: %v", done+1, done+n, err)
+			return false, t.fail(t.Line, "events %d to %d: %v", done+1, done+n, err)
 		}
 		fold.Committed()
 		done += n
 	}
-	if t.failure != "" {
-		return t.fail(t.Line, "the last event must fail with %q, but does not", t.failure)
-	}
-	return nil
+	return false, nil
 }
 
 // compare compares the rows of a table with those wanted.
