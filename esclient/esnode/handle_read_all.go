@@ -8,7 +8,8 @@ import (
 	"github.com/photonpump/projector/esclient/internal/wire/wirepb"
 )
 
-func handleReadAllForward(c *conn, r *request)  { readAll(c, r, ReadAllEventsForwardCompleted, false) }
+func handleReadAllForward(c *conn, r *request) { readAll(c, r, ReadAllEventsForwardCompleted, false) }
+
 func handleReadAllBackward(c *conn, r *request) { readAll(c, r, ReadAllEventsBackwardCompleted, true) }
 
 func readAll(c *conn, r *request, reply Command, backward bool) {

@@ -81,8 +81,8 @@ func (s *httpServer) writePage(w http.ResponseWriter, r *http.Request, from int6
 	if !s.may(w, r, s.node.mayRead) {
 		return
 	}
-	stream, u := r.PathValue("stream"), (*user)(nil)
-	u, _ = s.user(r)
+	stream := r.PathValue("stream")
+	u, _ := s.user(r)
 	var p *eventlog.Page
 	if stream == allStreams {
 		q := eventlog.AllQuery{From: eventlog.Position{Commit: -1, Prepare: -1}, Count: count, Backward: backward, Resolve: resolves(r)}

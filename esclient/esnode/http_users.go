@@ -40,8 +40,11 @@ func (s *httpServer) userJSON(u *user, links bool) userJSON {
 		toggle = "enable"
 	}
 	j.Links = []httpLink{
-		{at + "/command/reset-password", "reset-password"}, {at + "/command/change-password", "change-password"},
-		{at, "edit"}, {at, "delete"}, {at + "/command/" + toggle, toggle},
+		{at + "/command/reset-password", "reset-password"},
+		{at + "/command/change-password", "change-password"},
+		{at, "edit"},
+		{at, "delete"},
+		{at + "/command/" + toggle, toggle},
 	}
 	return j
 }

@@ -194,7 +194,13 @@ func (n *Node) stopSoon() {
 	}
 	n.hub.dropAll()
 	n.psubs.stop()
-	n.after(shutdownGrace, func() { go n.Close() }) // ends with the node, whose Close any other caller waits for
+	n.after(shutdownGrace, func() {
+		go func() { // ends with the node, whose Close any other caller waits for
+			if err := n.Close(); err != nil {
+				n.cfg.log.Error("close failed", "err", err)
+			}
+		}()
+	})
 }
 
 func (n *Node) shutDown() error {

@@ -15,12 +15,12 @@ type timers struct {
 }
 
 // after calls f once d has passed on the clock of the node, unless the node ends before.
-func (n *Node) after(d time.Duration, f func()) (stop func()) {
+func (n *Node) after(d time.Duration, f func()) {
 	t := &n.timers
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.stopped {
-		return func() {}
+		return
 	}
 	if t.pending == nil {
 		t.pending = map[int]func() bool{}
@@ -41,12 +41,6 @@ func (n *Node) after(d time.Duration, f func()) (stop func()) {
 		}
 	})
 	t.pending[id] = cancel
-	return func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		delete(t.pending, id)
-		cancel()
-	}
 }
 
 // stop cancels what is pending and waits for what has begun.

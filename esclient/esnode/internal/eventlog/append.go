@@ -15,6 +15,7 @@ const (
 // Outcome is how a write ended.
 type Outcome int
 
+// The outcomes of a write.
 const (
 	Success Outcome = iota
 	WrongExpectedVersion

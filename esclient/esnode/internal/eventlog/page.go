@@ -63,6 +63,7 @@ func (r Resolved) Original() []byte {
 // ReadResult is how a read ended.
 type ReadResult int
 
+// The results of a read.
 const (
 	ReadSuccess ReadResult = iota
 	ReadNotFound

@@ -65,6 +65,7 @@ func (r record) isEvent() bool  { return r.kind() == kindEvent || r.kind() == ki
 func (r record) movesCommit() bool {
 	return r.kind() != kindTxStart && r.kind() != kindTxWrite && !r.inTx()
 }
+
 func (r record) commit(p int64) int64 {
 	if r.inTx() {
 		return int64(binary.LittleEndian.Uint64(r[recordHead:]))

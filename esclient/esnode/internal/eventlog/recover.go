@@ -77,7 +77,6 @@ type found struct {
 	at     loc
 	kind   kind
 	moves  bool
-	tx     int64 // id of the transaction
 	record record
 }
 
