@@ -20,7 +20,7 @@ func TestSoakBehindPooler(t *testing.T) {
 		t.Skip("needs pgbouncer; run by make soak (PROJECTOR_SOAK=1)")
 	}
 	pooled := pgtest.Pooler(t)
-	for name, stop := range map[string]func(*testing.T, pgx.Tx, pgx.Identifier){"PausedIdle": pausedIdle, "PausedInCopy": pausedInCopy} {
+	for name, stop := range map[string]func(*testing.T, pgx.Tx, pgx.Identifier) func(){"PausedIdle": pausedIdle, "PausedInCopy": pausedInCopy} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, schema := pgtest.Schema(t)

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -79,8 +80,9 @@ func takeOver(t *testing.T, s checkpoint.Store) checkpoint.Lease {
 	}
 }
 
-// testPaused lets an owner stop in a transaction that has locked the row "a", and a standby take over and write it.
-func testPaused(t *testing.T, url, schema string, stop func(t *testing.T, tx pgx.Tx, table pgx.Identifier)) {
+// testPaused lets an owner stop in a transaction that has locked the row "a", and a standby take over and write it. Then
+// the owner wakes up.
+func testPaused(t *testing.T, url, schema string, stop func(t *testing.T, tx pgx.Tx, table pgx.Identifier) (wake func())) {
 	t.Helper()
 	table := ponies()
 	s := readyAt(t, url, schema, table)
@@ -96,12 +98,13 @@ func testPaused(t *testing.T, url, schema string, stop func(t *testing.T, tx pgx
 	name := pgx.Identifier{schema, "ponies"}
 	_, err = native.Exec(t.Context(), `UPDATE `+name.Sanitize()+` SET jumps = 99 WHERE name = 'a'`)
 	check(t, err)
-	stop(t, native, name)
+	wake := stop(t, native, name)
 
 	heir := takeOver(t, standby)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	check(t, heir.Commit(ctx, checkpoint.Change{From: checkpoint.AtNumber(1), To: checkpoint.AtNumber(2), Writes: put(table, []any{"a", int64(2)})}))
+	wake()
 	err = tx.Commit(t.Context(), checkpoint.Change{From: checkpoint.AtNumber(1), To: checkpoint.AtNumber(9), Writes: put(table, []any{"b", int64(9)})})
 	if err == nil {
 		t.Fatal("the owner that woke up has committed")
@@ -127,7 +130,7 @@ func TestOwnerPausedInTransaction(t *testing.T) {
 	testPaused(t, url, schema, pausedIdle)
 }
 
-func pausedIdle(*testing.T, pgx.Tx, pgx.Identifier) {}
+func pausedIdle(*testing.T, pgx.Tx, pgx.Identifier) (wake func()) { return func() {} }
 
 // TestOwnerPausedInCopy: the server does not take this for idle, so the standby that is blocked ends the session.
 func TestOwnerPausedInCopy(t *testing.T) {
@@ -137,10 +140,15 @@ func TestOwnerPausedInCopy(t *testing.T) {
 }
 
 // pausedInCopy leaves the transaction in the middle of COPY.
-func pausedInCopy(t *testing.T, tx pgx.Tx, table pgx.Identifier) {
+func pausedInCopy(t *testing.T, tx pgx.Tx, table pgx.Identifier) (wake func()) {
 	t.Helper()
-	started, done := make(chan struct{}), make(chan error, 1)
-	go func() { // ends with the test
+	started, woken, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	wake = sync.OnceFunc(func() {
+		close(woken)
+		<-done // a connection is used by one goroutine at a time
+	})
+	t.Cleanup(wake)
+	go func() { // ends with wake
 		n := 0
 		_, err := tx.CopyFrom(context.Background(), table, []string{"name", "jumps"}, pgx.CopyFromFunc(func() ([]any, error) {
 			n++
@@ -150,13 +158,13 @@ func pausedInCopy(t *testing.T, tx pgx.Tx, table pgx.Identifier) {
 			if n == 2 {
 				close(started)
 			}
-			<-t.Context().Done()
+			<-woken
 			return nil, errors.New("woken")
 		}))
 		done <- err
 	}()
 	<-started
-	t.Cleanup(func() { <-done })
+	return wake
 }
 
 // TestAcquireEvictsWhoHoldsTheLeaseRow: the row is touched last, but a process may be stopped even then.
