@@ -32,7 +32,8 @@ type Store interface {
 	List(ctx context.Context) ([]Status, error)
 
 	// Reset empties the tables and forgets position, counters, fingerprint and identity of the log, in one
-	// transaction. It returns a *[HeldError] while somebody owns the projection, and [ErrUnknownProjection] if there
+	// transaction. A table that differs from its definition is made anew as defined; views of
+	// [ViewStore.EnsureViews] that use it may be gone then. It returns a *[HeldError] while somebody owns the projection, and [ErrUnknownProjection] if there
 	// is none of that name.
 	Reset(ctx context.Context, name string, tables ...*Table) error
 

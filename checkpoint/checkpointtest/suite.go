@@ -53,6 +53,7 @@ func Run(t *testing.T, newDatabase func(t *testing.T) Database) {
 		{"Positions", testPositions},
 		{"Reset", testReset},
 		{"ResetUnknown", testResetUnknown},
+		{"ResetChanged", testResetChanged},
 		{"ConcurrentSetup", testConcurrentSetup},
 		{"Drift", testDrift},
 		{"InvalidTables", testInvalidTables},

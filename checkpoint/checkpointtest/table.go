@@ -59,6 +59,28 @@ func testReset(t *testing.T, db Database) {
 	equal(t, len(rows(t, s, table)), 0)
 }
 
+// A table that is not as defined any more is made anew.
+func testResetChanged(t *testing.T, db Database) {
+	was := ponies()
+	s := db.open(t, was)
+	lease := acquire(t, s, "p", ttl)
+	check(t, lease.Commit(t.Context(), checkpoint.Change{To: checkpoint.AtNumber(1), Writes: put(was, []any{"a", int64(1), nil})}))
+	check(t, lease.Release(t.Context()))
+
+	wants := ponies()
+	wants.Columns[1].Type.Base = checkpoint.Text
+	wants.Columns = append(wants.Columns, column("more;", checkpoint.Int))
+	wants.Indexes = []checkpoint.Index{{Columns: []string{"more;"}}, {Columns: []string{"jumps"}, Unique: true}}
+	wantError(t, s.EnsureTables(t.Context(), wants), checkpoint.ErrDrift)
+	check(t, s.Reset(t.Context(), "p", wants))
+	check(t, s.EnsureTables(t.Context(), wants))
+	equal(t, len(rows(t, s, wants)), 0)
+	lease = acquire(t, s, "p", ttl)
+	row := []any{"a", "many", nil, int64(7)}
+	check(t, lease.Commit(t.Context(), checkpoint.Change{To: checkpoint.AtNumber(1), Writes: put(wants, row)}))
+	equal(t, rows(t, s, wants), [][]any{row})
+}
+
 func testResetUnknown(t *testing.T, db Database) {
 	table := ponies()
 	s := db.open(t, table)

@@ -50,6 +50,14 @@ func testViews(t *testing.T, db Database) {
 		t.Errorf("a view of a table's name: %v", err)
 	}
 	viewIs(t, s, first.Name, 0, []string{"it's"}, [][]any{{"apple"}})
+
+	check(t, lease.Release(ctx))
+	table.Columns[1].Type = text
+	check(t, s.Reset(ctx, "p", table))
+	check(t, s.EnsureTables(ctx, table))
+	most.Query = "SELECT name FROM fruit WHERE n = 'x'"
+	check(t, s.EnsureViews(ctx, most, first))
+	viewIs(t, s, first.Name, 0, []string{"it's"}, nil)
 	if err := s.ViewRows(ctx, "nothing", 0, func([]string, []any) bool { return true }); err == nil {
 		t.Error("a view that does not exist has rows")
 	}

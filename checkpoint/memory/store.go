@@ -196,12 +196,20 @@ func (s *Store) Reset(ctx context.Context, name string, tables ...*checkpoint.Ta
 		return &checkpoint.HeldError{Name: name, Owner: p.Owner, Expires: p.Expires.Sub(now)}
 	}
 	for _, def := range tables {
-		if _, err := s.table(def); err != nil {
+		if err := def.Validate(); err != nil {
+			return err
+		}
+		if s.tables[def.Name] == nil {
+			_, err := s.table(def)
 			return err
 		}
 	}
 	for _, def := range tables {
-		s.tables[def.Name] = newTable(s.tables[def.Name].def)
+		live := s.tables[def.Name].def
+		if drift.Check(def.Name, shape(live), shape(def)) != nil {
+			live = def
+		}
+		s.tables[def.Name] = newTable(live)
 	}
 	*p = projection{
 		fresh: true, Status: checkpoint.Status{Name: name, Epoch: p.Epoch + 1, Updated: now}, parking: parking{numbers: p.numbers},

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/checkpoint/internal/drift"
 )
 
 // List implements [checkpoint.Store].
@@ -60,8 +62,12 @@ func (s *Store) Reset(ctx context.Context, name string, tables ...*checkpoint.Ta
 // tryReset reports whether nobody held the projection, and it was reset.
 func (s *Store) tryReset(ctx context.Context, name string, tables []*checkpoint.Table) (done bool, err error) {
 	var b script
-	for _, t := range tables {
-		b.add(s.table(t).truncate)
+	empty, err := s.emptying(ctx, tables)
+	if err != nil {
+		return false, err
+	}
+	for _, e := range empty {
+		b.add(e.sql)
 	}
 	b.add(s.sql.clearParked, name)
 	b.add("WITH done AS ("+s.sql.reset+") SELECT 1 / count(*) FROM done", name)
@@ -71,14 +77,53 @@ func (s *Store) tryReset(ctx context.Context, name string, tables []*checkpoint.
 		case err == nil:
 			done = true
 			return nil
-		case failed < len(tables):
-			return tableError(tables[failed], err)
+		case failed < len(empty):
+			return tableError(empty[failed].table, err)
 		case failed < b.n && isState(err, "22012"):
 			return s.mustExist(ctx, name)
 		}
 		return s.explain(err)
 	})
 	return done, err
+}
+
+// tableStatement is a statement about one table.
+type tableStatement struct {
+	table *checkpoint.Table
+	sql   string
+}
+
+// emptying returns the statements that empty the tables, or make those anew that are not as defined.
+func (s *Store) emptying(ctx context.Context, tables []*checkpoint.Table) (statements []tableStatement, err error) {
+	err = s.inTx(ctx, func(tx pgx.Tx) error {
+		statements = nil
+		for _, t := range tables {
+			live, err := s.liveShape(ctx, tx, t.Name)
+			switch {
+			case err != nil:
+				return err
+			case live != nil && drift.Check(t.Name, *live, drift.Want(t, typeName)) != nil:
+				if err := checkTable(t); err != nil {
+					return err
+				}
+				views, err := s.dropViewsOf(ctx, tx, t.Name)
+				if err != nil {
+					return err
+				}
+				if views != "" {
+					statements = append(statements, tableStatement{t, views})
+				}
+				statements = append(statements, tableStatement{t, "DROP TABLE " + quote(s.schema) + "." + quote(t.Name)})
+				for _, sql := range tableStatements(s.schema, t) {
+					statements = append(statements, tableStatement{t, sql})
+				}
+			default:
+				statements = append(statements, tableStatement{t, s.table(t).truncate})
+			}
+		}
+		return nil
+	})
+	return statements, err
 }
 
 // Rows implements [checkpoint.Store]. Rows are read as yield takes them.

@@ -91,6 +91,10 @@ func sqlType(t checkpoint.Type) string {
 
 // createTable returns the statements that make a table and its indexes.
 func createTable(schema string, t *checkpoint.Table) string {
+	return strings.Join(tableStatements(schema, t), ";\n")
+}
+
+func tableStatements(schema string, t *checkpoint.Table) []string {
 	var b strings.Builder
 	name := quote(schema) + "." + quote(t.Name)
 	fmt.Fprintf(&b, "CREATE TABLE %s (\n", name)
@@ -101,8 +105,10 @@ func createTable(schema string, t *checkpoint.Table) string {
 		}
 		b.WriteString(",\n")
 	}
-	fmt.Fprintf(&b, "\tPRIMARY KEY (%s)\n);\n", quoteAll(t.Key))
+	fmt.Fprintf(&b, "\tPRIMARY KEY (%s)\n)", quoteAll(t.Key))
+	statements := []string{b.String()}
 	for _, ix := range t.Indexes {
+		b.Reset()
 		b.WriteString("CREATE ")
 		if ix.Unique {
 			b.WriteString("UNIQUE ")
@@ -111,9 +117,10 @@ func createTable(schema string, t *checkpoint.Table) string {
 		if ix.Name != "" { // Postgres makes one of table and columns
 			b.WriteString(quote(ix.Name) + " ")
 		}
-		fmt.Fprintf(&b, "ON %s (%s);\n", name, quoteAll(ix.Columns))
+		fmt.Fprintf(&b, "ON %s (%s)", name, quoteAll(ix.Columns))
+		statements = append(statements, b.String())
 	}
-	return b.String()
+	return statements
 }
 
 func quoteAll(names []string) string {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -51,12 +52,15 @@ func (s *Store) EnsureViews(ctx context.Context, views ...checkpoint.View) error
 	})
 }
 
+// viewMark begins the comment of a view that EnsureViews has made; the query follows.
+const viewMark = "made by projector from: "
+
 func createView(ctx context.Context, tx pgx.Tx, v checkpoint.View) error {
 	if _, err := tx.Exec(ctx, `CREATE VIEW `+quote(v.Name)+` AS `+v.Query); err != nil {
 		return err
 	}
 	var literal string
-	if err := tx.QueryRow(ctx, `SELECT quote_literal($1::text)`, v.Query).Scan(&literal); err != nil {
+	if err := tx.QueryRow(ctx, `SELECT quote_literal($1::text)`, viewMark+v.Query).Scan(&literal); err != nil {
 		return err
 	}
 	_, err := tx.Exec(ctx, `COMMENT ON VIEW `+quote(v.Name)+` IS `+literal)
@@ -76,11 +80,33 @@ JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname
 			return false, fmt.Errorf("view %q: %w", v.Name, s.explain(err))
 		case kind != "v":
 			return false, fmt.Errorf("%w: view %q: there is a table of that name", checkpoint.ErrInvalid, v.Name)
-		case query != v.Query:
+		case query != viewMark+v.Query:
 			return false, nil
 		}
 	}
 	return true, nil
+}
+
+// dropViewsOf returns the statement that drops the views of EnsureViews which use a table, empty if there are none.
+func (s *Store) dropViewsOf(ctx context.Context, tx pgx.Tx, table string) (string, error) {
+	rows, err := tx.Query(ctx, `WITH RECURSIVE users AS (
+SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2
+UNION
+SELECT r.ev_class FROM users u JOIN pg_depend d ON d.refobjid = u.oid AND d.classid = 'pg_rewrite'::regclass
+JOIN pg_rewrite r ON r.oid = d.objid WHERE obj_description(r.ev_class, 'pg_class') LIKE $3
+)
+SELECT c.relname FROM users u JOIN pg_class c ON c.oid = u.oid AND c.relkind = 'v' ORDER BY c.relname`, s.schema, table, viewMark+"%")
+	if err != nil {
+		return "", s.explain(err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil || len(names) == 0 {
+		return "", err
+	}
+	for i, name := range names {
+		names[i] = quote(s.schema) + "." + quote(name)
+	}
+	return "DROP VIEW " + strings.Join(names, ", "), nil
 }
 
 // ViewRows implements [checkpoint.ViewStore].

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/checkpoint/internal/drift"
 )
 
 // free is what is known of a projection that nobody owns.
@@ -155,6 +156,27 @@ func scanStatus(rows *sql.Rows) (st checkpoint.Status, err error) {
 	return st, err
 }
 
+// resetTable empties a table, or makes it anew if it is not as defined.
+func (s *Store) resetTable(ctx context.Context, t *checkpoint.Table) error {
+	live, err := liveShape(ctx, s.writer.conn, t.Name)
+	switch {
+	case err != nil:
+		return err
+	case live != nil && drift.Check(t.Name, *live, drift.Want(t, typeName)) != nil:
+		if err := checkTable(t); err != nil {
+			return err
+		}
+		if err := s.writer.run(ctx, "DROP TABLE "+quote(t.Name)+";\n"+createTable(t)); err != nil {
+			return fmt.Errorf("table %q: make anew: %w", t.Name, err)
+		}
+		return nil
+	}
+	if _, err := s.writer.exec(s.table(t).clear); err != nil {
+		return tableError(t, -1, err)
+	}
+	return nil
+}
+
 // Reset implements [checkpoint.Store].
 func (s *Store) Reset(ctx context.Context, name string, tables ...*checkpoint.Table) error {
 	err := s.writer.tx(ctx, func() error {
@@ -166,8 +188,8 @@ func (s *Store) Reset(ctx context.Context, name string, tables ...*checkpoint.Ta
 			return checkpoint.ErrUnknownProjection
 		}
 		for _, t := range tables {
-			if _, err := s.writer.exec(s.table(t).clear); err != nil {
-				return tableError(t, -1, err)
+			if err := s.resetTable(ctx, t); err != nil {
+				return err
 			}
 		}
 		if _, err := s.writer.exec(clearParkedSQL, name); err != nil {
