@@ -24,7 +24,7 @@ func (s *Store) writeTable(ctx context.Context, w *checkpoint.TableWrite) error 
 	if len(w.Upserts) == 0 {
 		return nil
 	}
-	stmt, err := s.writer.stmt(query.upsert)
+	stmt, err := s.writer.stmt(query.upsert) //nolint:sqlclosecheck // it lives as long as the connection
 	if err != nil {
 		return tableError(w.Table, -1, err)
 	}

@@ -38,38 +38,44 @@ func Start(ctx context.Context) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "projector-postgres-")
-	if err != nil {
-		return nil, err
-	}
-	s, err := start(ctx, bin, account, dir)
-	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
-	}
-	return s, nil
-}
-
-func start(ctx context.Context, bin string, account *account, dir string) (*Server, error) {
-	if err := account.own(dir); err != nil {
-		return nil, err
-	}
-	data := filepath.Join(dir, "data")
-	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"),
-		"-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "--encoding=UTF8", "--locale=C")
-	account.become(initdb)
-	initdb.Dir = dir
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
-	}
 	var errs []error
 	for range 3 { // another process may take the port before the server does
-		s, err := launch(ctx, bin, account, dir)
+		s, err := start(ctx, bin, account)
 		if err == nil {
 			return s, nil
 		}
 		errs = append(errs, err)
 	}
 	return nil, errors.Join(errs...)
+}
+
+func start(ctx context.Context, bin string, account *account) (*Server, error) {
+	dir, err := os.MkdirTemp("", "projector-postgres-")
+	if err != nil {
+		return nil, err
+	}
+	if err := initialize(ctx, bin, account, dir); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	s, err := launch(ctx, bin, account, dir)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return s, nil
+}
+
+func initialize(ctx context.Context, bin string, account *account, dir string) error {
+	if err := account.own(dir); err != nil {
+		return err
+	}
+	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"),
+		"-D", filepath.Join(dir, "data"), "-U", "postgres", "-A", "trust", "--no-sync", "--encoding=UTF8", "--locale=C")
+	account.become(initdb)
+	initdb.Dir = dir
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	return nil
 }
 
 func launch(ctx context.Context, bin string, account *account, dir string) (*Server, error) {
@@ -104,8 +110,9 @@ func launch(ctx context.Context, bin string, account *account, dir string) (*Ser
 	}()
 	if err := s.waitReady(ctx); err != nil {
 		s.halt()
-		out, _ := os.ReadFile(logFile.Name())
-		return nil, fmt.Errorf("postgres: %w\n%s", err, out)
+		out := make([]byte, 4<<10)
+		n, _ := logFile.ReadAt(out, 0) // what there is; the file may be removed already
+		return nil, fmt.Errorf("postgres: %w\n%s", err, out[:n])
 	}
 	return s, nil
 }

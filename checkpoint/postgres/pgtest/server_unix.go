@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// supervised runs a program under a shell that ends it, and empties the directory, when its standard input is closed:
+// supervised runs a program under a shell that ends it, and removes the directory, when its standard input is closed:
 // by Stop, or by the system when this process is gone, even if it was killed. It has a process group of its own, so
 // that an interrupt at the terminal reaches the tests first. If the program ends by itself, so does the shell.
 func supervised(program, dir string, args ...string) *exec.Cmd {
@@ -24,7 +24,7 @@ trap 'kill -INT $pid 2>/dev/null' INT
 pid=$!
 wait $pid; wait $pid 2>/dev/null
 kill $watch 2>/dev/null
-rm -rf "$dir"/data`
+cd /; rm -rf "$dir"`
 	cmd := exec.Command("sh", append([]string{"-c", script, "sh", dir, program}, args...)...) //nolint:noctx // it ends with its input
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return cmd
