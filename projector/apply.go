@@ -118,6 +118,7 @@ func (s *session) commit(ctx context.Context, f *flight) error {
 		return fmt.Errorf("begin: %w", err)
 	}
 	caller := newCaller(s)
+	defer caller.close()
 	for i := range f.events {
 		h := s.p.tx(f.events[i].Type)
 		if h == nil {

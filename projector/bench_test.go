@@ -2,8 +2,13 @@ package projector_test
 
 import (
 	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/photonpump/projector/checkpoint"
 	"github.com/photonpump/projector/checkpoint/memory"
@@ -55,6 +60,44 @@ func BenchmarkRunner(b *testing.B) {
 				b.Fatalf("handled %d of %d", st.Handled, b.N)
 			}
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}
+
+// BenchmarkWorkers has handlers sleep a millisecond, and compares that with as many goroutines that sleep in a loop.
+func BenchmarkWorkers(b *testing.B) {
+	for _, workers := range []int{1, 8, 64} {
+		b.Run(fmt.Sprint(workers), func(b *testing.B) {
+			log := sourcetest.New()
+			events := make([]source.Event, b.N)
+			for i := range events {
+				events[i] = source.Event{Type: "pony.jumped", ID: uuid.NewSHA1(uuid.NameSpaceOID, fmt.Append(nil, i))}
+			}
+			log.Append("ponies", events...)
+			nap := func(context.Context, projector.Event[[]byte]) error { time.Sleep(time.Millisecond); return nil }
+			p := projector.New("p", log.Stream("ponies"), projector.On("pony.jumped", nap)).
+				With(projector.WithWorkers(workers), projector.OrderBy(func(e *source.Event) string { return e.ID.String() }))
+			r, err := projector.NewRunner(memory.Open(), []*projector.Projection{p}, projector.Once())
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ResetTimer()
+			if err := r.Run(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+			ours := b.Elapsed()
+			began := time.Now()
+			var loops sync.WaitGroup
+			var next atomic.Int64
+			for range workers {
+				loops.Go(func() {
+					for next.Add(1) <= int64(b.N) {
+						time.Sleep(time.Millisecond)
+					}
+				})
+			}
+			loops.Wait()
+			b.ReportMetric(float64(time.Since(began))/float64(ours), "of-the-limit")
 		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/photonpump/projector/codec"
@@ -35,10 +36,24 @@ type Handle func(ctx context.Context, e Envelope) error
 // Middleware wraps the calls of the handlers of [On] and [OnTx]. It is not called for events that only tables take.
 type Middleware func(next Handle) Handle
 
-// caller calls handlers from one goroutine.
+// caller calls handlers from one goroutine, and watches how long they take.
+//
+// Its context and timer are used for call after call, since making them would cost more than most handlers do. A new context
+// is made only after the last one has ended.
 type caller struct {
 	s         *session
 	goroutine []byte // "goroutine 42 "
+
+	parent context.Context
+	ctx    context.Context
+	end    context.CancelCauseFunc
+	watch  *time.Timer
+
+	mu     sync.Mutex // guards what follows, which the timer looks at
+	calls  int        // begun so far
+	inside *Handler   // that is running; nil = none
+	event  *source.Event
+	since  time.Time
 }
 
 // newCaller makes a caller for the goroutine it is called from.
@@ -54,10 +69,16 @@ func goroutine() []byte {
 	return buf
 }
 
+// close ends the last context. The caller can be used again.
+func (c *caller) close() {
+	if c.end != nil {
+		c.end(nil)
+	}
+}
+
 // call runs a handler for an event, within its time. If it does not come back, the session is told.
 func (c *caller) call(ctx context.Context, h *Handler, tx any, e *source.Event) error {
 	s := c.s
-	env := Envelope{Event: *e, Projection: s.p.name, Epoch: s.lease.Epoch(), Replay: s.replayed(e)}
 	cdc := h.codec
 	if cdc == nil {
 		cdc = s.cfg.codec
@@ -66,27 +87,86 @@ func (c *caller) call(ctx context.Context, h *Handler, tx any, e *source.Event) 
 	if err != nil {
 		return &EventError{Class: ClassDecode, Err: err}
 	}
-	ctx, end := context.WithCancelCause(context.WithValue(ctx, envelopeKey{}, &env))
-	defer end(nil)
-	limit := s.cfg.handlerTimeout
-	returned := make(chan struct{})
-	defer close(returned)
-	watch := time.AfterFunc(limit, func() { // ends with the handler, or soon after its context
-		end(fmt.Errorf("%w: more than %v", ErrHandlerTimeout, limit))
-		grace := time.NewTimer(handlerGrace)
-		defer grace.Stop()
-		select {
-		case <-returned:
-		case <-grace.C:
-			c.report(h, e)
-		}
-	})
-	defer watch.Stop()
-	err = protect(ctx, wrap(s.cfg.middleware, h, tx, cdc), env)
-	if err != nil && errors.Is(context.Cause(ctx), ErrHandlerTimeout) {
-		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+	call := &callContext{Context: c.begin(ctx, h, e), event: Envelope{
+		Event: *e, Projection: s.p.name, Epoch: s.lease.Epoch(), Replay: s.replayed(e),
+	}}
+	defer c.finish()
+	if len(s.cfg.middleware) == 0 {
+		err = protect(call, func(ctx context.Context, e Envelope) error { return h.call(ctx, tx, cdc, e) })
+	} else {
+		err = protect(call, wrap(s.cfg.middleware, h, tx, cdc))
+	}
+	if cause := context.Cause(c.ctx); err != nil && errors.Is(cause, ErrHandlerTimeout) {
+		return fmt.Errorf("%w: %w", cause, err)
 	}
 	return err
+}
+
+// callContext is the context of one call.
+type callContext struct {
+	context.Context
+	event Envelope
+}
+
+func (c *callContext) Value(key any) any {
+	if key == (envelopeKey{}) {
+		return &c.event
+	}
+	return c.Context.Value(key)
+}
+
+// begin notes that a handler runs from now on, and returns the context for it.
+func (c *caller) begin(parent context.Context, h *Handler, e *source.Event) context.Context {
+	if c.parent != parent || c.ctx.Err() != nil {
+		c.parent = parent
+		c.ctx, c.end = context.WithCancelCause(parent) //nolint:gosec // ended with its parent, or by the timer
+	}
+	c.mu.Lock()
+	c.calls++
+	c.inside, c.event, c.since = h, e, time.Now()
+	c.mu.Unlock()
+	if c.watch == nil {
+		c.watch = time.AfterFunc(c.s.cfg.handlerTimeout, c.late)
+	} else {
+		c.watch.Reset(c.s.cfg.handlerTimeout)
+	}
+	return c.ctx
+}
+
+// finish notes that the handler has returned.
+func (c *caller) finish() {
+	c.watch.Stop()
+	c.mu.Lock()
+	c.inside, c.event = nil, nil
+	c.mu.Unlock()
+}
+
+// late ends the context of a handler that takes too long. It is the timer's, which may fire when another call has begun.
+func (c *caller) late() {
+	limit := c.s.cfg.handlerTimeout
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.inside == nil || time.Since(c.since) < limit {
+		return
+	}
+	c.end(fmt.Errorf("%w: more than %v", ErrHandlerTimeout, limit))
+	calls := c.calls
+	time.AfterFunc(handlerGrace, func() { c.stuck(calls) })
+}
+
+// stuck tells the session, from another goroutine, that the caller's has not come back from a handler.
+func (c *caller) stuck(calls int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.inside == nil || c.calls != calls {
+		return
+	}
+	event := *c.event
+	err := fmt.Errorf("%v: %w, at\n%s", c.inside, ErrHandlerStuck, stackOf(c.goroutine))
+	select {
+	case c.s.stuck <- &StoppedError{Projection: c.s.p.name, Event: &event, Class: ClassHandler, Attempts: 1, Err: err}:
+	default:
+	}
 }
 
 // wrap puts the middleware around a handler, the first outermost.
@@ -99,23 +179,13 @@ func wrap(middleware []Middleware, h *Handler, tx any, c codec.Codec) Handle {
 }
 
 // protect makes a panic an error.
-func protect(ctx context.Context, handle Handle, e Envelope) (err error) {
+func protect(ctx *callContext, handle Handle) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = &PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
-	return handle(ctx, e)
-}
-
-// report tells the session, from another goroutine, that the caller's is stuck in a handler.
-func (c *caller) report(h *Handler, e *source.Event) {
-	event := *e
-	err := fmt.Errorf("%v: %w, at\n%s", h, ErrHandlerStuck, stackOf(c.goroutine))
-	select {
-	case c.s.stuck <- &StoppedError{Projection: c.s.p.name, Event: &event, Class: ClassHandler, Attempts: 1, Err: err}:
-	default:
-	}
+	return handle(ctx, ctx.event)
 }
 
 // maxStacks bounds the memory for the stacks of all goroutines.

@@ -34,11 +34,16 @@ type diverted struct {
 // empty reports whether there is nothing to commit.
 func (c *chunk) empty() bool { return len(c.events) == 0 && c.from == c.to }
 
-// add appends what the source has delivered.
-func (c *chunk) add(b source.Batch) {
-	if len(c.events) == 0 {
+// add appends what the source has delivered. If memory is needed it is made for so many events at once, so that they are
+// not copied again for each page of a batch.
+func (c *chunk) add(b source.Batch, room int) {
+	switch n := len(c.events) + len(b.Events); {
+	case len(c.events) == 0:
 		c.events = b.Events
-	} else {
+	case n > cap(c.events):
+		c.events = slices.Grow(c.events, max(room, n)-len(c.events))
+		fallthrough
+	default:
 		c.events = append(c.events, b.Events...)
 	}
 	c.to = b.Position
@@ -114,6 +119,9 @@ func (c *chunk) restore() {
 
 // doubtful counts the different keys of the diverted events for which the cause is not known to be the event itself.
 func (c *chunk) doubtful() int {
+	if len(c.diverted) == 0 {
+		return 0
+	}
 	keys := map[string]bool{}
 	for _, d := range c.diverted {
 		if d.doubtful {

@@ -22,17 +22,17 @@ type result struct {
 // pool runs side effects of different ordering keys beside each other. All of it but the workers belongs to the goroutine of
 // the session.
 type pool struct {
-	jobs    chan job
+	jobs    chan job // as many wait in it as there are workers, so that none waits for the session
 	results chan result
 	workers sync.WaitGroup
 
-	ready   []job            // first of their lane, not yet given to a worker
+	ready   []job            // first of their lane, not yet on their way to a worker
 	waiting map[string][]job // behind another of their lane; the lane is a key as long as one of its jobs is ready or running
 	pending int              // jobs that were added and have no result yet
 }
 
 func newPool(ctx context.Context, s *session, workers int) *pool {
-	p := &pool{jobs: make(chan job), results: make(chan result, workers), waiting: make(map[string][]job)}
+	p := &pool{jobs: make(chan job, workers), results: make(chan result, workers), waiting: make(map[string][]job)}
 	for range workers {
 		p.workers.Go(func() { // ends when jobs is closed
 			caller := newCaller(s)
@@ -63,7 +63,7 @@ func (p *pool) next() (chan<- job, job) {
 	return p.jobs, p.ready[0]
 }
 
-// given notes that a worker has taken the next job.
+// given notes that the next job is on its way to a worker.
 func (p *pool) given() { p.ready = p.ready[1:] }
 
 // done notes a result, and lets the next job of its lane follow, or forgets them all if it has failed.
@@ -84,6 +84,14 @@ func (p *pool) done(r result) {
 
 // forget drops the jobs that no worker has taken yet.
 func (p *pool) forget() {
+	for taken := false; !taken; {
+		select {
+		case j := <-p.jobs:
+			p.ready = append(p.ready, j)
+		default:
+			taken = true
+		}
+	}
 	p.pending -= len(p.ready)
 	for _, j := range p.ready {
 		p.pending -= len(p.waiting[j.lane])

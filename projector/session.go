@@ -267,7 +267,7 @@ func (s *session) receive(b source.Batch) {
 		s.since = time.Now()
 	}
 	s.upcast(b.Events)
-	s.hand.add(b)
+	s.hand.add(b, s.cfg.batchSize+len(b.Events))
 	s.live = b.Live
 	s.moving()
 	s.show()
