@@ -65,7 +65,10 @@ func (e *env) runNode(ctx context.Context, f nodeFlags) error {
 			e.printf("            %s\n", redact(url))
 		}
 	}
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case <-node.Done(): // asked for over HTTP
+	}
 	return node.Close()
 }
 
