@@ -84,6 +84,9 @@ func (s *session) park(ctx context.Context, one *chunk, f failure) error {
 
 func (s *session) checkCap(c *chunk) error {
 	n := int64(len(c.diverted)) + s.countParked()
+	if s.flight != nil {
+		n += int64(len(s.flight.diverted))
+	}
 	if n >= int64(s.cfg.maxParked) {
 		return fmt.Errorf("%w: %d", errParkedCap, n)
 	}
@@ -119,10 +122,15 @@ func (s *session) queue(c *chunk, from, n int) error {
 			}
 		}
 	}
-	if len(s.parked) == 0 && len(c.diverted) == 0 {
+	if len(s.parked) == 0 && len(c.diverted) == 0 && (s.flight == nil || len(s.flight.diverted) == 0) {
 		return nil
 	}
 	waiting, seen := map[string]bool{}, 0
+	if s.flight != nil {
+		for i := range s.flight.diverted {
+			waiting[s.flight.diverted[i].key] = true
+		}
+	}
 	for i := from; i < from+n; i++ {
 		for ; seen < len(c.diverted) && c.diverted[seen].index < i; seen++ {
 			waiting[c.diverted[seen].key] = true

@@ -264,6 +264,36 @@ func TestLonelyFailureWaitsForProof(t *testing.T) {
 	})
 }
 
+// An event of a key that is being parked at this very moment waits too.
+func TestKeyThatIsBeingParkedKeepsItsOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &failing{stream: "pony-0"}
+		w := newWorld("On", f)
+		release := make(chan struct{})
+		w.store.set(func(op string) error {
+			if op == "commit" {
+				<-release
+			}
+			return nil
+		}, nil)
+		r := newRunner(t, w.store, projector.New("ponies", w.log.All(nil), w.part))
+		running(t, r)
+		fill(w.log, 1, 1)
+		time.Sleep(time.Minute) // it is held back
+		w.log.Append("pony-1", sourcetest.JSON("pony.jumped", "{}"))
+		synctest.Wait() // and now on its way into the database
+		f.off.Store(true)
+		fill(w.log, 1, 1)
+		synctest.Wait()
+		close(release)
+		until(t, r, "parked", func(s projector.Status) bool { return s.Parked == 2 })
+		if diff := gocmp.Diff(map[string]int64{"pony-1": 1}, w.handled(t, "On")); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 func TestManyBadKeysAmongGoodOnesAreParked(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
