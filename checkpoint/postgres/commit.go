@@ -37,7 +37,7 @@ func (c *commit) prepare() error {
 	}
 	c.addParking()
 	l, change := c.lease, &c.change
-	id, position := any(array{oid: pgtype.UUIDOID}), any(nil)
+	id, position := any(encoded{oid: pgtype.UUIDOID}), any(nil)
 	if change.Last != (checkpoint.EventRef{}) {
 		id, position = change.Last.ID, change.Last.Position.String()
 	}
@@ -67,6 +67,13 @@ func (c *commit) addDeletes(w checkpoint.TableWrite) error {
 
 func (c *commit) addUpserts(w checkpoint.TableWrite) error {
 	sql := c.lease.store.table(w.Table)
+	if len(w.Upserts) == 1 {
+		row, err := w.Table.CanonicalRow(w.Upserts[0], 0)
+		if err == nil {
+			c.add(w.Table, sql.upsertOne, valueParams(sql.all, row)...)
+		}
+		return err
+	}
 	statement, plain := sql.upsert, c.guess.plain(&w)
 	if plain {
 		statement = sql.insert
@@ -166,6 +173,19 @@ func keyArrays(t *checkpoint.Table, sql *tableSQL, keys [][]any) ([]any, error) 
 		}
 	}
 	return arrayParams(arrays), nil
+}
+
+// valueParams are parameters for one row.
+func valueParams(columns []*checkpoint.Column, row []any) []any {
+	params := make([]any, len(columns))
+	for i, c := range columns {
+		p := encoded{oid: elementOID(c.Type)}
+		if row[i] != nil {
+			p.bytes = appendElement([]byte{}, row[i])
+		}
+		params[i] = p
+	}
+	return params
 }
 
 func newArrays(columns []*checkpoint.Column, rows int) []*columnArray {

@@ -91,16 +91,12 @@ func (a *columnArray) append(v any) {
 	}
 	start := len(a.bytes)
 	a.bytes = append(a.bytes, 0, 0, 0, 0)
-	if list, ok := v.([]any); ok {
-		a.bytes = appendList(a.bytes, list)
-	} else {
-		a.bytes = appendValue(a.bytes, v)
-	}
+	a.bytes = appendElement(a.bytes, v)
 	binary.BigEndian.PutUint32(a.bytes[start:], uint32(len(a.bytes)-start-4))
 }
 
 // param finishes the array.
-func (a *columnArray) param() array {
+func (a *columnArray) param() encoded {
 	be := binary.BigEndian
 	be.PutUint32(a.bytes, 1) // dimensions
 	if a.nulls {
@@ -109,7 +105,15 @@ func (a *columnArray) param() array {
 	be.PutUint32(a.bytes[8:], a.element)
 	be.PutUint32(a.bytes[12:], uint32(a.n))
 	be.PutUint32(a.bytes[16:], 1) // lower bound
-	return array{arrayOID(a.element), a.bytes}
+	return encoded{arrayOID(a.element), a.bytes}
+}
+
+// appendElement appends a value in the type of [elementOID].
+func appendElement(b []byte, v any) []byte {
+	if list, ok := v.([]any); ok {
+		return appendList(b, list)
+	}
+	return appendValue(b, v)
 }
 
 func appendValue(b []byte, v any) []byte {

@@ -46,11 +46,11 @@ func (l *lease) Load(ctx context.Context, table *checkpoint.Table, keys [][]any)
 		return rows, nil
 	}
 	sql := l.store.table(table)
-	params, err := keyArrays(table, sql, keys)
+	query, params, err := loadQuery(table, sql, keys)
 	if err != nil {
 		return nil, err
 	}
-	found, err := l.store.exec(ctx, sql.load, params...)
+	found, err := l.store.exec(ctx, query, params...)
 	if err != nil {
 		return nil, fmt.Errorf("table %q: load: %w", table.Name, tableError(table, err))
 	}
@@ -62,6 +62,18 @@ func (l *lease) Load(ctx context.Context, table *checkpoint.Table, keys [][]any)
 		rows[binary.BigEndian.Uint64(values[0])-1] = row
 	}
 	return rows, nil
+}
+
+func loadQuery(table *checkpoint.Table, sql *tableSQL, keys [][]any) (query string, params []any, err error) {
+	if len(keys) > 1 {
+		params, err = keyArrays(table, sql, keys)
+		return sql.load, params, err
+	}
+	key, err := table.CanonicalKey(keys[0], 0)
+	if err != nil {
+		return "", nil, err
+	}
+	return sql.loadOne, valueParams(sql.keys, key), nil
 }
 
 // Renew implements [checkpoint.Lease].
@@ -116,7 +128,9 @@ func (l *lease) Commit(ctx context.Context, change checkpoint.Change) error {
 
 func (l *lease) commit(ctx context.Context, change checkpoint.Change) error {
 	c := commit{lease: l, change: change, guess: &l.guess, plain: map[int]bool{}}
-	c.add(nil, l.store.sql.settings, l.identity().String())
+	if len(change.Writes) > 0 { // else nobody is blocked but by the row that is touched last
+		c.add(nil, l.store.sql.settings, l.identity().String())
+	}
 	if err := c.prepare(); err != nil {
 		return err
 	}

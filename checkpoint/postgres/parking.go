@@ -78,7 +78,7 @@ func (c *commit) addParking() {
 
 func timeParam(t time.Time) any {
 	if t.IsZero() {
-		return array{oid: pgtype.TimestamptzOID}
+		return encoded{oid: pgtype.TimestamptzOID}
 	}
 	return t
 }
@@ -113,7 +113,7 @@ func timeValue(t time.Time) any {
 
 // Parked implements [checkpoint.ParkingStore].
 func (s *Store) Parked(ctx context.Context, projection string, key *string, after int64, limit int) ([]checkpoint.Parked, error) {
-	var keyParam, limitParam any = nil, array{oid: pgtype.Int8OID}
+	var keyParam, limitParam any = nil, encoded{oid: pgtype.Int8OID}
 	if key != nil {
 		keyParam = plain.Escape(*key)
 	}
@@ -191,7 +191,7 @@ func (l *lease) Marker() checkpoint.Marker { return l.marker }
 
 // Mark implements [checkpoint.ParkingLease].
 func (l *lease) Mark(ctx context.Context, m checkpoint.Marker) error {
-	var id any = array{oid: pgtype.UUIDOID}
+	var id any = encoded{oid: pgtype.UUIDOID}
 	if m.Event != uuid.Nil {
 		id = m.Event
 	}

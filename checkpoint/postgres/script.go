@@ -19,7 +19,7 @@ type script struct {
 	n     int
 }
 
-// add appends a statement. Parameters are string, int64, time.Time, uuid.UUID, []byte, nil or array.
+// add appends a statement. Parameters are string, int64, time.Time, uuid.UUID, []byte, nil or encoded.
 func (b *script) add(sql string, params ...any) {
 	values, oids := make([][]byte, len(params)), make([]uint32, len(params))
 	for i, p := range params {
@@ -29,8 +29,8 @@ func (b *script) add(sql string, params ...any) {
 	b.n++
 }
 
-// array is a parameter that is encoded already.
-type array struct {
+// encoded is a parameter that is encoded already, an array or a value; nil bytes are NULL.
+type encoded struct {
 	oid   uint32
 	bytes []byte
 }
@@ -49,7 +49,7 @@ func param(v any) (value []byte, oid uint32) {
 		return v[:], pgtype.UUIDOID
 	case []byte:
 		return v, pgtype.ByteaOID
-	case array:
+	case encoded:
 		return v.bytes, v.oid
 	}
 	panic(fmt.Sprintf("parameter of type %T", v))

@@ -9,7 +9,7 @@ import (
 
 // tableSQL are the statements about one table, made once.
 type tableSQL struct {
-	insert, upsert, remove, load, rows, count, truncate string
+	insert, upsert, upsertOne, remove, load, loadOne, rows, count, truncate string
 
 	all, keys []*checkpoint.Column
 }
@@ -44,12 +44,36 @@ func compile(schema string, t *checkpoint.Table) *tableSQL {
 	c.rows = fmt.Sprintf("SELECT %s FROM %s AS t ORDER BY %s", selected, name, key)
 	c.count = "SELECT count(*) FROM " + name
 	c.truncate = "DELETE FROM " + name
-	c.insert, c.upsert = insertSQL(name, t, c.all)
+	c.insert, c.upsert, c.upsertOne = insertSQL(name, t, c.all)
+	c.loadOne = loadOneSQL(name, t, c.keys, selected)
 	return c
 }
 
-// insertSQL returns a statement for new rows only, and one for all.
-func insertSQL(name string, t *checkpoint.Table, columns []*checkpoint.Column) (insert, upsert string) {
+// loadOneSQL selects the row of one key, with its place as [tableSQL.load] does.
+func loadOneSQL(name string, t *checkpoint.Table, keys []*checkpoint.Column, selected string) string {
+	values := scalars(keys)
+	on := make([]string, len(keys))
+	for i := range keys {
+		on[i] = "t." + quote(t.Key[i]) + " = " + values[i]
+	}
+	return fmt.Sprintf("SELECT 1::bigint, %s FROM %s AS t WHERE %s", selected, name, strings.Join(on, " AND "))
+}
+
+// scalars are the values of the columns where each is a parameter. The server plans such a statement in a third of the
+// time that it takes for one with arrays.
+func scalars(columns []*checkpoint.Column) []string {
+	values := make([]string, len(columns))
+	for i, c := range columns {
+		values[i] = fmt.Sprintf("$%d", i+1)
+		if c.Type.List || c.Type.Base == checkpoint.Decimal { // sent as text
+			values[i] += "::" + sqlType(c.Type)
+		}
+	}
+	return values
+}
+
+// insertSQL returns a statement for new rows only, one for all, and one for a single row.
+func insertSQL(name string, t *checkpoint.Table, columns []*checkpoint.Column) (insert, upsert, upsertOne string) {
 	from, values := unnest(columns)
 	var names, sets []string
 	for _, c := range columns {
@@ -63,7 +87,9 @@ func insertSQL(name string, t *checkpoint.Table, columns []*checkpoint.Column) (
 		action = "UPDATE SET " + strings.Join(sets, ", ")
 	}
 	insert = fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s", name, quoteAll(names), strings.Join(values, ", "), from)
-	return insert, fmt.Sprintf("%s ON CONFLICT (%s) DO %s", insert, quoteAll(t.Key), action)
+	conflict := fmt.Sprintf(" ON CONFLICT (%s) DO %s", quoteAll(t.Key), action)
+	one := fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", name, quoteAll(names), strings.Join(scalars(columns), ", "))
+	return insert, insert + conflict, one + conflict
 }
 
 // unnest makes rows u of one array parameter for each column; values are those of the columns in them.
