@@ -173,14 +173,14 @@ func (c *tableCompiler) defaults() []any {
 		case n == nil && c.counters[i]:
 			values[i] = int64(0)
 		case n != nil:
-			values[i] = c.literal(n, i, column)
+			values[i] = c.literal(n, column)
 		}
 	}
 	return values
 }
 
 // literal reads a default from YAML.
-func (c *tableCompiler) literal(n *yaml.Node, i int, column checkpoint.Column) any {
+func (c *tableCompiler) literal(n *yaml.Node, column checkpoint.Column) any {
 	path := join(join(join(c.path, "columns"), column.Name), "default")
 	v, err := plain(n)
 	if err != nil {

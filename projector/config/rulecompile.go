@@ -239,7 +239,7 @@ func (c *ruleCompiler) action(r *compiledRule, v verb, raw named[expression]) {
 	}
 	column := c.def.Columns[i]
 	isKey := slices.Contains(c.def.Key, raw.Name)
-	problem := ""
+	var problem string
 	switch {
 	case column.Type.Base == 0: // its mistake is noted already
 		c.broken = true

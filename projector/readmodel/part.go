@@ -23,7 +23,8 @@ func On[B any, K comparable, R any](eventType string, keyFn func(e projector.Eve
 // (none is allowed), keyFn names the row of an item, and foldFn changes it. Items with the same key change the same row,
 // one after the other.
 func OnEach[B, T any, K comparable, R any](eventType string, items func(e projector.Event[B]) []T, keyFn func(e projector.Event[B], item T) K,
-	foldFn func(r *Row[R], e projector.Event[B], item T) error) Part[R] {
+	foldFn func(r *Row[R], e projector.Event[B], item T) error,
+) Part[R] {
 	return Part[R]{build: func(table string) keyedRule {
 		return &eachRule[B, T, K, R]{typed: newTyped[B, K](eventType, table), items: items, key: keyFn, fold: foldFn}
 	}}

@@ -296,8 +296,17 @@ func TestMatches(t *testing.T) {
 		pattern, eventType string
 		want               bool
 	}{
-		{"a", "a", true}, {"a", "ab", false}, {"a*", "ab", true}, {"a*", "ba", false}, {"*", "", true}, {"*.x", "a.x", true},
-		{"a*b*c", "axxbyyc", true}, {"a*b*c", "axxcyyb", false}, {"a*a", "a", false}, {"*b*", "abc", true}, {"a**", "a", true},
+		{"a", "a", true},
+		{"a", "ab", false},
+		{"a*", "ab", true},
+		{"a*", "ba", false},
+		{"*", "", true},
+		{"*.x", "a.x", true},
+		{"a*b*c", "axxbyyc", true},
+		{"a*b*c", "axxcyyb", false},
+		{"a*a", "a", false},
+		{"*b*", "abc", true},
+		{"a**", "a", true},
 	} {
 		if got := matches(tt.pattern, tt.eventType); got != tt.want {
 			t.Errorf("matches(%q, %q) = %v", tt.pattern, tt.eventType, got)
