@@ -2,11 +2,13 @@ package admin
 
 import (
 	"bytes"
+	"context"
 	_ "embed"
 	"fmt"
 	"html/template"
 	"net/http"
 
+	"github.com/photonpump/projector/checkpoint"
 	"github.com/photonpump/projector/projector"
 )
 
@@ -19,6 +21,8 @@ type Config struct {
 	Status func() []projector.Status
 	// Metrics serves /metrics. Defaults to none.
 	Metrics http.Handler
+	// WaitFor serves /wait, such as [projector.Runner.WaitFor]. Defaults to none.
+	WaitFor func(ctx context.Context, projection string, at checkpoint.Position) error
 	// About is shown on the page: names and values such as the addresses in use. It must hold no secrets.
 	About [][2]string
 }
@@ -38,6 +42,9 @@ func Handler(cfg Config) http.Handler {
 	if cfg.Metrics != nil {
 		mux.Handle("GET /metrics", cfg.Metrics)
 	}
+	if cfg.WaitFor != nil {
+		mux.HandleFunc("GET /wait", h.wait)
+	}
 	return mux
 }
 
@@ -52,7 +59,14 @@ func (h *handler) index(w http.ResponseWriter, _ *http.Request) {
 	_, _ = b.WriteTo(w)
 }
 
+// livez fails when a restart of the process may help: replacing a subscription that has stalled did not.
 func (h *handler) livez(w http.ResponseWriter, _ *http.Request) {
+	for _, s := range h.Status() {
+		if s.Stalled {
+			plain(w, http.StatusServiceUnavailable, s.Name+": the event store delivers nothing although it has more\n")
+			return
+		}
+	}
 	plain(w, http.StatusOK, "ok\n")
 }
 

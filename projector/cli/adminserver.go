@@ -34,6 +34,7 @@ func (s *service) serveAdmin(ctx context.Context, metrics *prom.Collector) (end 
 	reg.MustRegister(metrics, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	h := admin.Handler(admin.Config{
 		Status:  s.runner.Status,
+		WaitFor: s.runner.WaitFor,
 		Metrics: promhttp.HandlerFor(reg, promhttp.HandlerOpts{}),
 		About:   [][2]string{{"event store", s.es.about}, {"database", describeDatabase(s.cfg)}},
 	})

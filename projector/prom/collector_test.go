@@ -29,7 +29,7 @@ func TestCollector(t *testing.T) {
 	c.OnFailure("ponies", projector.ClassHandler, errors.New("boom"))
 	c.Observe(runner{
 		{
-			Name: "ponies", State: projector.StateLive, Epoch: 2, Handled: 10, Ignored: 4, Skipped: 1,
+			Name: "ponies", State: projector.StateLive, Epoch: 2, Handled: 10, Ignored: 4, Skipped: 1, Parked: 7, Restarts: 2,
 			Position: checkpoint.AtNumber(14), Head: checkpoint.AtNumber(15), LagEvents: 1, Lag: 1500 * time.Millisecond,
 			LastCommit: time.UnixMilli(1_700_000_000_500),
 		},
@@ -59,17 +59,24 @@ projector_lag_seconds{projection="ponies"} 1.5
 # HELP projector_last_commit_timestamp_seconds When this process last committed.
 # TYPE projector_last_commit_timestamp_seconds gauge
 projector_last_commit_timestamp_seconds{projection="ponies"} 1.7000000005e+09
+# HELP projector_parked_events Events put aside because they, or earlier ones of their key, could not be handled.
+# TYPE projector_parked_events gauge
+projector_parked_events{projection="ponies"} 7
 # HELP projector_position Last committed event number or commit position.
 # TYPE projector_position gauge
 projector_position{projection="ponies"} 14
 # HELP projector_rows_written_total Rows written and deleted.
 # TYPE projector_rows_written_total counter
 projector_rows_written_total{projection="ponies"} 3
+# HELP projector_subscription_restarts_total Subscriptions replaced because they delivered nothing although the log went on.
+# TYPE projector_subscription_restarts_total counter
+projector_subscription_restarts_total{projection="ponies"} 2
+projector_subscription_restarts_total{projection="unknown"} 0
 `
 	names := []string{
 		"projector_events_total", "projector_failures_total", "projector_head_position", "projector_lag_events",
 		"projector_lag_seconds", "projector_last_commit_timestamp_seconds", "projector_position",
-		"projector_rows_written_total",
+		"projector_rows_written_total", "projector_parked_events", "projector_subscription_restarts_total",
 	}
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), names...); err != nil {
 		t.Error(err)

@@ -23,6 +23,8 @@
 //	projector_last_commit_timestamp_seconds
 //	projector_commit_duration_seconds      histogram of the transactions
 //	projector_rows_written_total           rows written and deleted
+//	projector_parked_events                events put aside; only from the owner of the projection
+//	projector_subscription_restarts_total  subscriptions replaced because they had stalled
 //	projector_failures_total               failed attempts; the label class is handler, decode, infrastructure or
 //	                                       configuration
 package prom

@@ -9,7 +9,7 @@ import (
 
 // gauges are read from the status at the time of a scrape.
 type gauges struct {
-	state, events, lagEvents, lagSeconds, position, head, epoch, lastCommit *prometheus.Desc
+	state, events, lagEvents, lagSeconds, position, head, epoch, lastCommit, parked, restarts *prometheus.Desc
 }
 
 func newGauges() gauges {
@@ -24,13 +24,15 @@ func newGauges() gauges {
 		position:   desc("position", "Last committed event number or commit position."),
 		head:       desc("head_position", "Event number or commit position of the last event of the source, as last seen."),
 		epoch:      desc("epoch", "Epoch of the lease; 0 if this process does not own the projection."),
+		parked:     desc("parked_events", "Events put aside because they, or earlier ones of their key, could not be handled."),
+		restarts:   desc("subscription_restarts_total", "Subscriptions replaced because they delivered nothing although the log went on."),
 		lastCommit: desc("last_commit_timestamp_seconds", "When this process last committed."),
 	}
 }
 
 func (g *gauges) describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		g.state, g.events, g.lagEvents, g.lagSeconds, g.position, g.head, g.epoch, g.lastCommit,
+		g.state, g.events, g.lagEvents, g.lagSeconds, g.position, g.head, g.epoch, g.lastCommit, g.parked, g.restarts,
 	} {
 		ch <- d
 	}
@@ -53,7 +55,11 @@ func (g *gauges) collect(ch chan<- prometheus.Metric, s *projector.Status) {
 	counter(s.Handled, "handled")
 	counter(s.Ignored, "ignored")
 	counter(s.Skipped, "skipped")
+	ch <- prometheus.MustNewConstMetric(g.restarts, prometheus.CounterValue, float64(s.Restarts), s.Name)
 	gauge(g.epoch, float64(s.Epoch))
+	if s.Epoch > 0 {
+		gauge(g.parked, float64(s.Parked))
+	}
 	if s.LagEvents >= 0 {
 		gauge(g.lagEvents, float64(s.LagEvents))
 	}
