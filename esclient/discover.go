@@ -109,7 +109,7 @@ func (c *core) gossip(address string) ([]Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxGossip))
 	if err != nil {
 		return nil, err

@@ -239,7 +239,7 @@ func (f *feed) dropped(p *wire.Package) verdict {
 	case wirepb.SubscriptionDropped_REASON_SUBSCRIBER_MAX_COUNT_REACHED:
 		e.is = ErrMaxConsumers
 	}
-	if f.resume && e.is == ErrDropped {
+	if f.resume && errors.Is(e, ErrDropped) {
 		f.interrupted(e)
 		return retry(e)
 	}

@@ -103,8 +103,7 @@ func (c *Client) ReadAll(ctx context.Context, from Position, o ReadOptions) (All
 
 func (p *pages) checkStart(from int64) error {
 	if from < EndOfStream || from == EndOfStream && !p.backward {
-		name, input := p.name()
-		return invalidArgument(name, input, "start is %d, want 0 or more, or EndOfStream for a backward read", from)
+		return invalidArgument(readName, p.input(), "start is %d, want 0 or more, or EndOfStream for a backward read", from)
 	}
 	return nil
 }

@@ -37,8 +37,8 @@ const (
 	DefaultDiscoverAttempts  = 10
 	DefaultDiscoverDelay     = 500 * time.Millisecond
 	DefaultGossipTimeout     = time.Second
-	DefaultReconnectMin      = 100 * time.Millisecond
-	DefaultReconnectMax      = 5 * time.Second
+	DefaultMinReconnect      = 100 * time.Millisecond
+	DefaultMaxReconnect      = 5 * time.Second
 )
 
 // DialFunc opens a connection, as [net.Dialer.DialContext] does.
@@ -130,7 +130,7 @@ func defaults() config {
 		opTimeout:        DefaultOperationTimeout,
 		retries:          DefaultRetries,
 		inFlight:         DefaultInFlight,
-		reconnect:        Backoff{Min: DefaultReconnectMin, Max: DefaultReconnectMax, Attempts: Unlimited},
+		reconnect:        Backoff{Min: DefaultMinReconnect, Max: DefaultMaxReconnect, Attempts: Unlimited},
 		discoverAttempts: DefaultDiscoverAttempts,
 		discoverDelay:    DefaultDiscoverDelay,
 		gossipTimeout:    DefaultGossipTimeout,

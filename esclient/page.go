@@ -64,18 +64,21 @@ func (c *Client) newPages(name, stream string, all bool, o ReadOptions) (pages, 
 	return p, nil
 }
 
-// name of the operation, for errors and logs.
-func (p *pages) name() (name, input string) {
+// readName is the operation, for errors and logs.
+const readName = "read"
+
+// input is what is read, for errors and logs.
+func (p *pages) input() string {
 	if p.all {
-		return "read", "$all"
+		return "$all"
 	}
-	return "read", p.stream
+	return p.stream
 }
 
 // request makes the op that reads a page. Its answer is left in a pageReply.
 func (p *pages) request(from cursor) (*op, *pageReply) {
 	r := &pageReply{pages: p}
-	name, input := p.name()
+	input := p.input()
 	var o *op
 	switch {
 	case p.filter != nil:
@@ -86,7 +89,7 @@ func (p *pages) request(from cursor) (*op, *pageReply) {
 			cmd, r.want = wire.FilteredReadAllEventsBackward, wire.FilteredReadAllEventsBackwardCompleted
 			r.denied = wire.ReadAllEventsBackwardCompleted
 		}
-		o = p.c.newOp(name, input, cmd, r, func(dst []byte) []byte {
+		o = p.c.newOp(readName, input, cmd, r, func(dst []byte) []byte {
 			return appendProto(dst, &wirepb.FilteredReadAllEvents{
 				CommitPosition: &from.position.Commit, PreparePosition: &from.position.Prepare,
 				MaxCount: proto.Int32(int32(p.size)), MaxSearchWindow: proto.Int32(int32(p.window)),
@@ -99,7 +102,7 @@ func (p *pages) request(from cursor) (*op, *pageReply) {
 			cmd = wire.ReadAllEventsBackward
 		}
 		r.want = cmd + 1
-		o = p.c.newOp(name, input, cmd, r, func(dst []byte) []byte {
+		o = p.c.newOp(readName, input, cmd, r, func(dst []byte) []byte {
 			return appendProto(dst, &wirepb.ReadAllEvents{
 				CommitPosition: &from.position.Commit, PreparePosition: &from.position.Prepare,
 				MaxCount: proto.Int32(int32(p.size)), ResolveLinkTos: &p.resolve, RequireLeader: proto.Bool(p.c.requireLeader()),
@@ -111,7 +114,7 @@ func (p *pages) request(from cursor) (*op, *pageReply) {
 			cmd = wire.ReadStreamEventsBackward
 		}
 		r.want = cmd + 1
-		o = p.c.newOp(name, input, cmd, r, func(dst []byte) []byte {
+		o = p.c.newOp(readName, input, cmd, r, func(dst []byte) []byte {
 			return appendProto(dst, &wirepb.ReadStreamEvents{
 				EventStreamId: &p.stream, FromEventNumber: &from.number, MaxCount: proto.Int32(int32(p.size)),
 				ResolveLinkTos: &p.resolve, RequireLeader: proto.Bool(p.c.requireLeader()),

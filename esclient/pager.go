@@ -9,7 +9,7 @@ import (
 
 // readAhead is how many pages are asked for before they are needed. The pages of a stream can be asked for in advance,
 // as event numbers are counters; $all says with each page where the next one starts.
-const readAhead = 3
+const readAhead = 5
 
 // pager reads page after page, and asks for the next ones before the last one is handled. It is used by one goroutine at
 // a time.

@@ -96,7 +96,7 @@ func (c *Client) http(ctx context.Context, op, method, stream, group, what strin
 	if err != nil {
 		return fail(err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxHTTPBody))
 	if err != nil {
 		return fail(err)

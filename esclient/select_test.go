@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/photonpump/projector/esclient/internal/wire/wirepb"
 	"github.com/photonpump/projector/esclient/internal/wire/wiretest"
-	"google.golang.org/protobuf/proto"
 )
 
 func sprintf(format string, args ...any) string { return fmt.Sprintf(format, args...) }

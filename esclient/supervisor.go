@@ -61,7 +61,7 @@ func (c *core) serve(cn *conn) error {
 	c.guard(cn)
 	cn.stopped()
 	cause := cn.cause()
-	c.detach(cn, cause)
+	c.detach(cause)
 	if c.ctx.Err() == nil {
 		cn.log.Warn("disconnected", logErr, cause)
 		c.notify(ConnEvent{State: Disconnected, Address: address, Err: cause})

@@ -82,7 +82,7 @@ func TestParseURLErrors(t *testing.T) {
 	for _, tt := range tests {
 		c := defaults()
 		err := c.parseURL(tt.url)
-		if !errors.Is(err, ErrInvalidOption) && !errors.Is(err, ErrInvalidOption) {
+		if !errors.Is(err, ErrInvalidOption) {
 			t.Errorf("%s: got %v", tt.url, err)
 			continue
 		}

@@ -1,0 +1,4 @@
+// Package wirepb is generated from messages.proto.
+package wirepb
+
+//go:generate go run github.com/bufbuild/buf/cmd/buf@v1.75.0 generate

@@ -1,0 +1,195 @@
+package esclient_test
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/photonpump/projector/esclient"
+	"github.com/photonpump/projector/esclient/internal/wire"
+	"github.com/photonpump/projector/esclient/internal/wire/wirepb"
+)
+
+// TestNotHandled answers requests with what a server says that cannot handle them now.
+func TestNotHandled(t *testing.T) {
+	t.Parallel()
+	for _, reason := range []wirepb.NotHandled_Reason{wirepb.NotHandled_REASON_NOT_READY, wirepb.NotHandled_REASON_TOO_BUSY, 99} {
+		t.Run(reason.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := newPeer(t)
+				var wg sync.WaitGroup
+				wg.Go(func() {
+					s := p.next()
+					seen := map[wire.CorrelationID]bool{}
+					for range 3 {
+						pkg := s.expect(wire.WriteEvents)
+						if seen[pkg.Correlation] {
+							t.Error("sent again under the same correlation id")
+						}
+						seen[pkg.Correlation] = true
+						s.replyProto(pkg, wire.NotHandled, &wirepb.NotHandled{Reason: reason.Enum()})
+					}
+					s.wrote(s.expect(wire.WriteEvents), 0)
+					s.drain()
+				})
+				c := dialPeer(t, p)
+				began := time.Now()
+				if _, err := c.Append(t.Context(), "s", esclient.Any, esclient.NewEvent{Type: "t"}); err != nil {
+					t.Error(err)
+				}
+				if took := time.Since(began); took <= 0 || took > time.Second {
+					t.Errorf("took %v", took)
+				}
+				_ = c.Close()
+				wg.Wait()
+			})
+		})
+	}
+}
+
+func TestNotHandledForTooLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t)
+		var wg sync.WaitGroup
+		tries := 0
+		wg.Go(func() {
+			s := p.next()
+			for {
+				pkg, ok := s.read()
+				if !ok {
+					s.close()
+					return
+				}
+				tries++
+				s.replyProto(pkg, wire.NotHandled, &wirepb.NotHandled{Reason: wirepb.NotHandled_REASON_NOT_READY.Enum()})
+			}
+		})
+		c := dialPeer(t, p, esclient.WithRetries(4))
+		_, err := c.Append(t.Context(), "s", esclient.Any, esclient.NewEvent{Type: "t"})
+		if !errors.Is(err, esclient.ErrNotHandled) || !strings.Contains(err.Error(), "not ready") {
+			t.Errorf("got %v", err)
+		}
+		_ = c.Close()
+		wg.Wait()
+		if tries != 5 {
+			t.Errorf("sent %d times, want once and four more", tries)
+		}
+	})
+}
+
+// TestRedirect sends the client to the leader; the append goes there. Without the leader it starts over.
+func TestRedirect(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t)
+		leader := &wirepb.NotHandled{Reason: wirepb.NotHandled_REASON_NOT_LEADER.Enum()}
+		leader.AdditionalInfo, _ = proto.Marshal(&wirepb.LeaderInfo{
+			ExternalTcpAddress: proto.String("10.0.0.2"), ExternalTcpPort: proto.Int32(1114),
+			ExternalSecureTcpAddress: proto.String("10.0.0.2"), ExternalSecureTcpPort: proto.Int32(1115),
+		})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			s := p.next()
+			s.replyProto(s.expect(wire.WriteEvents), wire.NotHandled, leader)
+			s.drain()
+			s = p.next()
+			s.replyProto(s.expect(wire.WriteEvents), wire.NotHandled, leader) // the leader of a moment ago
+			s.wrote(s.expect(wire.WriteEvents), 3)
+			s.close()
+			s = p.next()
+			s.wrote(s.expect(wire.WriteEvents), 4)
+			s.drain()
+		})
+		c := dialPeer(t, p)
+		got, err := c.Append(t.Context(), "s", esclient.Any, esclient.NewEvent{Type: "t"})
+		if err != nil || got.First != 3 {
+			t.Errorf("got %v, %v", got, err)
+		}
+		if got, err = c.Append(t.Context(), "s", esclient.Any, esclient.NewEvent{Type: "t"}); err != nil || got.First != 4 {
+			t.Errorf("got %v, %v", got, err)
+		}
+		_ = c.Close()
+		wg.Wait()
+		want := "node:1113 10.0.0.2:1114 node:1113"
+		if got := strings.Join(p.addresses(), " "); got != want {
+			t.Errorf("dialled %s, want %s", got, want)
+		}
+	})
+}
+
+// TestOperationTimeout lets an answer be lost while the connection lives.
+func TestOperationTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			s := p.next()
+			first := s.expect(wire.WriteEvents)
+			second := s.expect(wire.WriteEvents)
+			if first.Correlation == second.Correlation {
+				t.Error("sent again under the same correlation id")
+			}
+			s.wrote(first, 1) // late, and dropped
+			s.wrote(second, 2)
+			s.drain()
+		})
+		c := dialPeer(t, p)
+		began := time.Now()
+		got, err := c.Append(t.Context(), "s", esclient.Any, esclient.NewEvent{Type: "t"})
+		if err != nil || got.First != 2 {
+			t.Errorf("got %v, %v", got, err)
+		}
+		if took := time.Since(began); took != esclient.DefaultOperationTimeout {
+			t.Errorf("sent again after %v", took)
+		}
+		began = time.Now()
+		_, err = c.With(esclient.Call{Timeout: time.Second, Retries: 2}).Append(t.Context(), "s", esclient.Any, esclient.NewEvent{Type: "t"})
+		if !errors.Is(err, esclient.ErrTimeout) || !errors.Is(err, esclient.ErrUnknownOutcome) {
+			t.Errorf("got %v", err)
+		}
+		if took := time.Since(began); took != 3*time.Second {
+			t.Errorf("gave up after %v, want 3s", took)
+		}
+		_ = c.Close()
+		wg.Wait()
+	})
+}
+
+// TestWithoutConnection bounds how long operations wait for a connection, and says that nothing was sent.
+func TestWithoutConnection(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t)
+		p.setDown(true)
+		c := dialPeer(t, p, esclient.WithLazyDial())
+		began := time.Now()
+		_, err := c.With(esclient.Call{Timeout: time.Second, Retries: 1}).Append(t.Context(), "s", esclient.Any, esclient.NewEvent{Type: "t"})
+		if !errors.Is(err, esclient.ErrNotConnected) || !esclient.SafeToRetry(err) || errors.Is(err, esclient.ErrUnknownOutcome) {
+			t.Errorf("got %v", err)
+		}
+		if took := time.Since(began); took != 2*time.Second {
+			t.Errorf("gave up after %v", took)
+		}
+		pending := c.AppendAsync(t.Context(), "s", esclient.Any, esclient.NewEvent{Type: "t"})
+		p.setDown(false)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			s := p.next()
+			s.wrote(s.expect(wire.WriteEvents), 5)
+			s.drain()
+		})
+		if got, err := pending.Wait(t.Context()); err != nil || got.First != 5 {
+			t.Errorf("got %v %v", got, err)
+		}
+		_ = c.Close()
+		wg.Wait()
+	})
+}
