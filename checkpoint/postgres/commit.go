@@ -41,7 +41,7 @@ func (c *commit) prepare() error {
 	if change.Last != (checkpoint.EventRef{}) {
 		id, position = change.Last.ID, change.Last.Position.String()
 	}
-	c.moved = c.script.n
+	c.moved = len(c.script.statements)
 	c.add(nil, l.store.sql.commit, l.name, l.epoch, change.From.String(), change.To.String(), micros(l.ttl),
 		change.Handled, change.Ignored, id, position, change.Skipped)
 	return nil
@@ -80,7 +80,7 @@ func (c *commit) addUpserts(w checkpoint.TableWrite) error {
 	}
 	add := func(arrays []*columnArray) {
 		if plain {
-			c.plain[c.script.n] = true
+			c.plain[len(c.script.statements)] = true
 		}
 		c.add(w.Table, statement, arrayParams(arrays)...)
 	}

@@ -2,10 +2,11 @@
 //
 //	store, err := postgres.Open(ctx, "postgres://app@db/app", postgres.WithSchema("readmodels"))
 //
-// It works behind a transaction pooler such as pgbouncer: every call is one transaction, nothing is kept in a session,
-// and no statement is prepared by name. What handlers run through [checkpoint.Tx] follows the mode of the pool, which
-// [Open] sets to one without named statements unless the URL names another in default_query_exec_mode; whoever brings
-// a pool to [New] behind such a pooler must do likewise.
+// It works behind a transaction pooler such as pgbouncer: every call is one transaction, and nothing is kept in a
+// session. Statements are prepared only on connections where the server itself answers, which is found out. What
+// handlers run through [checkpoint.Tx] follows the mode of the pool, which [Open] sets to one without named statements
+// unless the URL names another in default_query_exec_mode; whoever brings a pool to [New] behind such a pooler must do
+// likewise.
 //
 // # Takeovers
 //

@@ -298,3 +298,51 @@ func TestNewLeavesThePoolOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestStatementsVanish: a handler may throw away what was prepared in its session, and the tables may change.
+func TestStatementsVanish(t *testing.T) {
+	t.Parallel()
+	table := ponies()
+	server, schema := pgtest.Schema(t)
+	s := readyAt(t, server+"?pool_max_conns=1", schema, table)
+	lease := acquire(t, s, forever)
+	n := int64(0)
+	again := func() {
+		t.Helper()
+		for attempt := 0; ; attempt++ {
+			err := lease.Commit(t.Context(), checkpoint.Change{From: lease.Position(), To: checkpoint.AtNumber(n), Writes: put(table, []any{"a", n})})
+			if err == nil {
+				_, err = lease.Load(t.Context(), table, [][]any{{"a"}})
+			}
+			n++
+			if err == nil {
+				return
+			}
+			if s.Classify(err) != checkpoint.ClassUnavailable || attempt > 3 {
+				t.Fatalf("attempt %d: %v of class %v", attempt, err, s.Classify(err))
+			}
+		}
+	}
+	count := func() (n int) {
+		t.Helper()
+		check(t, s.Pool().QueryRow(t.Context(), `SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'projector%'`).Scan(&n))
+		return n
+	}
+	for range 5 {
+		again()
+	}
+	if count() == 0 {
+		t.Fatal("nothing is prepared on a direct connection")
+	}
+	_, err := s.Pool().Exec(t.Context(), `ALTER TABLE `+pgx.Identifier{schema, "ponies"}.Sanitize()+` ALTER name TYPE varchar`)
+	check(t, err)
+	again()
+	check(t, s.Pool().AcquireFunc(t.Context(), func(c *pgxpool.Conn) error { return c.Conn().Close(t.Context()) })) // a new session
+	for range 5 {
+		again()
+	}
+	_, err = s.Pool().Exec(t.Context(), `DEALLOCATE ALL`)
+	check(t, err)
+	again()
+	again()
+}

@@ -79,7 +79,7 @@ func (s *Store) tryReset(ctx context.Context, name string, tables []*checkpoint.
 			return nil
 		case failed < len(empty):
 			return tableError(empty[failed].table, err)
-		case failed < b.n && isState(err, "22012"):
+		case failed < len(b.statements) && isState(err, "22012"):
 			return s.mustExist(ctx, name)
 		}
 		return s.explain(err)

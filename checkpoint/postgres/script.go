@@ -12,21 +12,25 @@ import (
 )
 
 // script is a list of statements that go to the server in one round trip and, unless a transaction is open, form one:
-// all of them happen or none. Statements have no names and values are binary, so nothing is kept in the session and
-// nothing has to be asked beforehand.
+// all of them happen or none. Values are binary, with their types, so nothing has to be asked beforehand.
 type script struct {
-	batch pgconn.Batch
-	n     int
+	statements []statement
 }
 
-// add appends a statement. Parameters are string, int64, time.Time, uuid.UUID, []byte, nil or encoded.
+type statement struct {
+	sql    string
+	values [][]byte
+	oids   []uint32
+}
+
+// add appends a statement. Parameters are string, int64, time.Time, uuid.UUID, []byte, nil or encoded. A statement has
+// the same types each time.
 func (b *script) add(sql string, params ...any) {
-	values, oids := make([][]byte, len(params)), make([]uint32, len(params))
+	st := statement{sql, make([][]byte, len(params)), make([]uint32, len(params))}
 	for i, p := range params {
-		values[i], oids[i] = param(p)
+		st.values[i], st.oids[i] = param(p)
 	}
-	b.batch.ExecParams(sql, values, oids, []int16{pgtype.BinaryFormatCode}, []int16{pgtype.BinaryFormatCode})
-	b.n++
+	b.statements = append(b.statements, st)
 }
 
 // encoded is a parameter that is encoded already, an array or a value; nil bytes are NULL.
@@ -58,7 +62,17 @@ func param(v any) (value []byte, oid uint32) {
 // run sends the script and returns the rows of each statement. After an error, failed is the index of the statement
 // that failed, or the number of statements if the transaction failed at its end or the connection broke.
 func (b *script) run(ctx context.Context, conn *pgconn.PgConn) (results [][][][]byte, failed int, err error) {
-	reader := conn.ExecBatch(ctx, &b.batch)
+	session := sessionOf(conn)
+	var batch pgconn.Batch
+	binary := []int16{pgtype.BinaryFormatCode}
+	for _, st := range b.statements {
+		if named := session.statement(ctx, conn, st); named != nil {
+			batch.ExecStatement(named, st.values, binary, binary)
+		} else {
+			batch.ExecParams(st.sql, st.values, st.oids, binary, binary)
+		}
+	}
+	reader := conn.ExecBatch(ctx, &batch)
 	for reader.NextResult() {
 		result := reader.ResultReader().Read()
 		if result.Err != nil {
@@ -69,9 +83,9 @@ func (b *script) run(ctx context.Context, conn *pgconn.PgConn) (results [][][][]
 	failed = len(results)
 	if err := reader.Close(); err != nil {
 		if !isServer(err) {
-			failed = b.n
+			failed = len(b.statements)
 		}
-		return results, failed, classed(err)
+		return results, failed, session.failed(classed(err))
 	}
 	return results, failed, nil
 }
