@@ -169,7 +169,7 @@ func (s *session) landed(f *flight) {
 	}
 	s.keeper.touch(f.began)
 	s.position = f.to
-	s.forgetOriginals(&f.chunk)
+	s.forget(&f.chunk)
 	s.progress.Store(true)
 	rows := 0
 	for _, w := range f.change.Writes {

@@ -130,6 +130,13 @@ func (b *board) parked(events int64, keys int) {
 	b.status.Parked, b.status.ParkedKeys = events, keys
 }
 
+// gap notes numbers that are missing in a stream.
+func (b *board) gap(n int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.status.Gaps += n
+}
+
 // failed notes a failure.
 func (b *board) failed(class Class, err error) {
 	b.mu.Lock()

@@ -39,7 +39,10 @@ func (s *session) carefully(ctx context.Context, c *chunk, tried int, err error)
 			}
 			tried, err = tried-index, first(err)
 		case index >= 0, somewhere && tried <= lead+1:
-			one := c.cut(s.p.source, lead+1)
+			if somewhere {
+				index = lead
+			}
+			one := c.cut(s.p.source, index+1)
 			err = s.settle(ctx, &one, err)
 			c.glue(one)
 			if err != nil {
@@ -244,6 +247,7 @@ func (s *session) skip(ctx context.Context, one *chunk, f failure) error {
 	e := &one.events[len(one.events)-1]
 	s.log.Error("event skipped", keyEventType, e.Type, keyStream, e.Stream, keyNumber, e.Number, keyReason, f.class.String(), keyErr, f.err)
 	e.Type = "" // so that nobody handles it
+	s.accepted[e.RecordID()] = true
 	one.skipped++
 	if one.doubtful() > 0 {
 		return nil

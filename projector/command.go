@@ -184,10 +184,10 @@ func (s *session) again(ctx context.Context, row *checkpoint.Parked) error {
 	c := chunk{from: s.position, to: s.position}
 	c.events = append(c.events, eventOf(row))
 	s.upcast(c.events)
-	defer s.forgetOriginals(&c)
+	defer s.forget(&c)
 	err := s.markAgain(ctx, &c.events[0])
-	if broken := s.checkUpcast(&c.events[0]); err == nil && broken != nil {
-		err = &EventError{Class: ClassDecode, Err: broken}
+	if err == nil {
+		err = s.checkEvents(&c, 0, 1)
 	}
 	if err == nil {
 		err = s.fold(ctx, c.events)

@@ -12,6 +12,7 @@ const (
 	keyStream      = "stream"
 	keyNumber      = "event_number"
 	keyOrderingKey = "ordering_key"
+	keyMissing     = "missing"
 	keyDeaths      = "deaths"
 	keyBy          = "by"
 	keyCommand     = "command"

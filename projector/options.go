@@ -48,6 +48,10 @@ type config struct {
 type settings struct {
 	codec     codec.Codec
 	start     checkpoint.Position
+	startEnd  bool
+	unhandled Unhandled
+	links     Unhandled
+	gaps      Unhandled
 	batchSize int
 	batchTime time.Duration
 	retry     RetryPolicy
@@ -80,6 +84,7 @@ func defaults() config {
 			batchSize: DefaultBatchSize,
 			batchTime: DefaultBatchTime,
 			retry:     DefaultRetryPolicy(),
+			gaps:      UnhandledWarn,
 			maxParked: DefaultMaxParked,
 			maxDeaths: DefaultMaxDeaths,
 			workers:   1,
@@ -148,6 +153,11 @@ func (s *settings) validate() error {
 	}
 	if s.stallAfter <= 0 {
 		fail("WithStallAfter", s.stallAfter, "positive")
+	}
+	for name, u := range map[string]Unhandled{"WithUnhandled": s.unhandled, "WithUnresolvedLinks": s.links, "WithGaps": s.gaps} {
+		if u > UnhandledStop || u == UnhandledPark && name == "WithGaps" {
+			fail(name, u, "an Unhandled that fits")
+		}
 	}
 	if s.workers < 1 {
 		fail("WithWorkers", s.workers, "at least 1")
@@ -260,6 +270,19 @@ func WithCodecFromMetadata(member string, r *codec.Registry) Tuning {
 func WithRetryDelays(delay, maxDelay time.Duration) Tuning {
 	return tuning(func(s *settings) { s.retry.Delay, s.retry.MaxDelay = delay, maxDelay })
 }
+
+// WithUnhandled sets what is done about events of types that no part wants. Defaults to [UnhandledIgnore].
+func WithUnhandled(u Unhandled) Tuning { return tuning(func(s *settings) { s.unhandled = u }) }
+
+// WithUnresolvedLinks sets what is done about links whose target is not there any more. Defaults to [UnhandledIgnore].
+func WithUnresolvedLinks(u Unhandled) Tuning { return tuning(func(s *settings) { s.links = u }) }
+
+// WithGaps sets what is done when the numbers of a stream jump, because events between were truncated or scavenged before
+// they were read: warn, ignore or stop. The jumps are counted in [Status] all the same. Defaults to [UnhandledWarn].
+func WithGaps(u Unhandled) Tuning { return tuning(func(s *settings) { s.gaps = u }) }
+
+// StartAtEnd has a projection that the store does not know yet start with what is written from now on.
+func StartAtEnd() Setting { return setting(func(s *settings) { s.startEnd = true }) }
 
 // StartAt sets where a projection starts that the store does not know yet. Defaults to the start of its source.
 func StartAt(p checkpoint.Position) Setting { return setting(func(s *settings) { s.start = p }) }

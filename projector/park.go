@@ -68,6 +68,7 @@ func (s *session) park(ctx context.Context, one *chunk, f failure) error {
 	}
 	s.log.Error("event parked", keyEventType, e.Type, keyStream, e.Stream, keyNumber, e.Number,
 		keyOrderingKey, key, keyReason, class, keyErr, f.err)
+	s.accepted[e.RecordID()] = true
 	one.divert(diverted{
 		index: index, key: key, class: class, err: f.err, attempts: f.attempts, tried: time.Now(), doubtful: f.doubtful,
 	})
@@ -112,15 +113,11 @@ func (s *session) breaker(c *chunk, keys int) error {
 	return nil
 }
 
-// queue finds what could not be upcast, and diverts those of n events that belong to keys which are parked already: they wait behind the others. The index of
+// queue finds events that must not be passed over, see checkEvents, and diverts those of n events that belong to keys which are parked already: they wait behind the others. The index of
 // an *EventError counts from the first of the n.
 func (s *session) queue(c *chunk, from, n int) error {
-	if len(s.broken) > 0 {
-		for i := from; i < from+n; i++ {
-			if err := s.checkUpcast(&c.events[i]); err != nil && c.events[i].Type != "" {
-				return &EventError{Index: i - from, Class: ClassDecode, Err: err}
-			}
-		}
+	if err := s.checkEvents(c, from, n); err != nil {
+		return err
 	}
 	if len(s.parked) == 0 && len(c.diverted) == 0 && (s.flight == nil || len(s.flight.diverted) == 0) {
 		return nil

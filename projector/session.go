@@ -51,6 +51,10 @@ type session struct {
 	flight  *flight // being committed; nil = none
 	flights sync.WaitGroup
 
+	last     int64               // number of the last event received of a single stream; -1 = not known
+	accepted map[uuid.UUID]bool  // events that nobody handles, for which something was done
+	after    map[uuid.UUID]error // events that follow on a gap, if that is to stop the projection
+
 	parking checkpoint.ParkingLease // nil = the store does not keep parked events
 	parked  map[string]int64        // parked events by ordering key
 	probes  *backoff.ExponentialBackOff
@@ -71,7 +75,7 @@ type session struct {
 func newSession(soft context.Context, t *task, lease checkpoint.Lease, k *keeper) *session {
 	return &session{
 		task: t, lease: lease, soft: soft, keeper: k, log: t.log.With(keyEpoch, lease.Epoch()), probes: t.cfg.retry.delays(),
-		originals: make(map[uuid.UUID]source.Event), broken: make(map[uuid.UUID]error),
+		originals: make(map[uuid.UUID]source.Event), broken: make(map[uuid.UUID]error), after: make(map[uuid.UUID]error), accepted: make(map[uuid.UUID]bool),
 		routes: make(map[string]bool), stuck: make(chan error, 1),
 	}
 }
@@ -125,6 +129,10 @@ func (s *session) run(ctx context.Context) error {
 func (s *session) begin(ctx context.Context) error {
 	s.position = s.lease.Position()
 	s.hand = chunk{from: s.position, to: s.position}
+	s.last = -1
+	if n, ok := s.position.Number(); ok {
+		s.last = n
+	}
 	if err := s.checkTx(ctx); err != nil {
 		return err
 	}
@@ -267,6 +275,7 @@ func (s *session) receive(b source.Batch) {
 		s.since = time.Now()
 	}
 	s.upcast(b.Events)
+	s.countGaps(b.Events)
 	s.hand.add(b, s.cfg.batchSize+len(b.Events))
 	s.live = b.Live
 	s.moving()

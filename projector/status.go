@@ -37,15 +37,17 @@ type Status struct {
 	Reason string    // of the state; may be empty
 	Since  time.Time // when the state began
 
-	Epoch      int64               // of the lease; 0 = not held by this process
-	Resumed    checkpoint.Position // where this process took over
-	Position   checkpoint.Position // last committed
-	Head       checkpoint.Position // of the source, as last seen
-	Handled    int64               // events handled and committed by this process
-	Ignored    int64               // events no part wants, passed over and committed by this process
-	Skipped    int64               // failed events passed over because the policy says so
-	Parked     int64               // events parked now, if this process owns the projection
-	ParkedKeys int                 // their ordering keys
+	Epoch    int64               // of the lease; 0 = not held by this process
+	Resumed  checkpoint.Position // where this process took over
+	Position checkpoint.Position // last committed
+	Head     checkpoint.Position // of the source, as last seen
+	Handled  int64               // events handled and committed by this process
+	Ignored  int64               // events no part wants, passed over and committed by this process
+	Skipped  int64               // failed events passed over because the policy says so
+	Gaps     int64               // numbers missing in the stream: gone before they were read
+
+	Parked     int64 // events parked now, if this process owns the projection
+	ParkedKeys int   // their ordering keys
 
 	LagEvents  int64         // events between Position and Head; -1 = not known
 	Lag        time.Duration // age of the oldest event not yet committed; 0 = none is waiting, -1 = not known

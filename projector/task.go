@@ -106,6 +106,9 @@ func (t *task) attempt(stop, hard context.Context) (progress bool, err error) {
 	if err := t.ensureTables(stop); err != nil {
 		return false, err
 	}
+	if err := t.findStart(stop); err != nil {
+		return false, err
+	}
 	lease, err := t.acquire(stop)
 	if lease == nil {
 		return false, err
@@ -159,6 +162,19 @@ func supervise(ctx context.Context, s *session, lost context.CancelCauseFunc) er
 	case <-grace.C:
 		return &StoppedError{Projection: s.p.name, Class: ClassHandler, Err: fmt.Errorf("%w: %w", ErrHandlerStuck, context.Cause(ctx))}
 	}
+}
+
+// findStart asks where a new projection starts that is to start at the end.
+func (t *task) findStart(ctx context.Context) error {
+	if !t.cfg.startEnd {
+		return nil
+	}
+	head, err := t.p.source.Head(ctx)
+	if err != nil {
+		return fmt.Errorf("ask for the end of %s: %w", t.p.source, err)
+	}
+	t.cfg.start, t.cfg.startEnd = head, false
+	return nil
 }
 
 // ensureTables makes the tables, before the store notes by which definition they are built.

@@ -30,14 +30,6 @@ func (s *session) upcast(events []source.Event) {
 	}
 }
 
-// checkUpcast returns what went wrong when an event was upcast.
-func (s *session) checkUpcast(e *source.Event) error {
-	if len(s.broken) == 0 {
-		return nil
-	}
-	return s.broken[e.RecordID()]
-}
-
 // original is an event as it was received.
 func (s *session) original(e source.Event) source.Event {
 	if o, ok := s.originals[e.RecordID()]; ok {
@@ -46,15 +38,16 @@ func (s *session) original(e source.Event) source.Event {
 	return e
 }
 
-// forgetOriginals is called when the events are committed.
-func (s *session) forgetOriginals(c *chunk) {
-	if len(s.originals) == 0 {
+// forget drops what is kept of events until they are committed.
+func (s *session) forget(c *chunk) {
+	if len(s.originals)+len(s.accepted) == 0 {
 		return
 	}
 	for i := range c.events {
 		id := c.events[i].RecordID()
 		delete(s.originals, id)
 		delete(s.broken, id)
+		delete(s.accepted, id)
 	}
 }
 

@@ -1,0 +1,114 @@
+package projector
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/photonpump/projector/projector/source"
+)
+
+// Unhandled is what is done about events that nobody wants or can have. They are counted as ignored unless they are parked.
+type Unhandled uint8
+
+// What is done about them.
+const (
+	UnhandledIgnore Unhandled = iota // passed over
+	UnhandledWarn                    // passed over, with a line in the log
+	UnhandledPark                    // put aside, to be handled when there is a handler
+	UnhandledStop                    // the projection stops
+)
+
+func (u Unhandled) String() string {
+	names := [...]string{"ignore", "warn", "park", "stop"}
+	if int(u) >= len(names) {
+		return fmt.Sprintf("Unhandled(%d)", uint8(u))
+	}
+	return names[u]
+}
+
+var (
+	// ErrUnhandledType means that no part of a projection wants events of a type, and that this was not to happen.
+	ErrUnhandledType = errors.New("no part of the projection handles this type of event")
+	// ErrUnresolvedLink means that a link led to an event that is not there.
+	ErrUnresolvedLink = errors.New("the link leads to an event that is not there")
+	// ErrGap means that events of a stream were gone before they were read.
+	ErrGap = errors.New("events are missing before this one: they were gone before they were read")
+)
+
+// checkEvents returns the first of n events that must not be passed over in silence, or could not be upcast, as an
+// *EventError whose index counts from the first of the n.
+func (s *session) checkEvents(c *chunk, from, n int) error {
+	if len(s.broken)+len(s.after) == 0 && s.cfg.unhandled == UnhandledIgnore && s.cfg.links == UnhandledIgnore {
+		return nil
+	}
+	for i := from; i < from+n; i++ {
+		if err := s.checkEvent(&c.events[i]); err != nil {
+			return &EventError{Index: i - from, Class: classOf(err), Err: err}
+		}
+	}
+	return nil
+}
+
+func (s *session) checkEvent(e *source.Event) error {
+	id := e.RecordID()
+	if s.accepted[id] {
+		return nil
+	}
+	unresolved := e.Link != nil && e.Link.Unresolved
+	switch {
+	case s.after[id] != nil:
+		return s.after[id]
+	case e.Type == "" && !unresolved:
+		return nil // it is parked or skipped
+	case s.broken[id] != nil:
+		return s.broken[id]
+	case unresolved:
+		return s.passOver(e, s.cfg.links, ErrUnresolvedLink)
+	case !s.handles(e.Type):
+		return s.passOver(e, s.cfg.unhandled, ErrUnhandledType)
+	}
+	return nil
+}
+
+// passOver does what was asked for with an event that nobody handles.
+func (s *session) passOver(e *source.Event, u Unhandled, why error) error {
+	switch u {
+	case UnhandledWarn:
+		s.accepted[e.RecordID()] = true
+		s.log.Warn("event passed over", keyEventType, e.Type, keyStream, e.Stream, keyNumber, e.Number, keyReason, why.Error())
+	case UnhandledPark:
+		return Park(why)
+	case UnhandledStop:
+		return Stop(why)
+	}
+	return nil
+}
+
+// classOf is the class of what checkEvent returns.
+func classOf(err error) Class {
+	if o := outcomeOf(err); o != nil {
+		return o.class()
+	}
+	return ClassDecode
+}
+
+// countGaps notices when the numbers of a single stream jump.
+func (s *session) countGaps(events []source.Event) {
+	for i := range events {
+		e := &events[i]
+		n, ok := e.Position.Number()
+		if !ok {
+			return
+		}
+		if missing := n - s.last - 1; missing > 0 && s.last >= 0 {
+			s.board.gap(missing)
+			switch s.cfg.gaps {
+			case UnhandledWarn:
+				s.log.Warn("events are missing in the stream", keyStream, e.Stream, keyNumber, e.Number, keyMissing, missing)
+			case UnhandledStop:
+				s.after[e.RecordID()] = Stop(fmt.Errorf("%w: %d of them", ErrGap, missing))
+			}
+		}
+		s.last = n
+	}
+}
