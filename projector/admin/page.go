@@ -23,7 +23,8 @@ type card struct {
 	Resumed            string
 	Lag                string
 	Handled, Ignored   int64
-	Skipped            int64
+	Skipped, Parked    int64
+	ParkedKeys         int
 	Epoch              int64
 	Commit, Failure    string
 	Healthy, InTrouble bool
@@ -41,10 +42,10 @@ func newCard(s *projector.Status) card {
 	c := card{
 		Name: s.Name, Source: s.Source, State: string(s.State), Reason: s.Reason, For: since(s.Since),
 		Position: s.Position.String(), Head: s.Head.String(), Resumed: s.Resumed.String(), Lag: lag(s),
-		Handled: s.Handled, Ignored: s.Ignored, Skipped: s.Skipped, Epoch: s.Epoch, Commit: "none yet",
+		Handled: s.Handled, Ignored: s.Ignored, Skipped: s.Skipped, Parked: s.Parked, ParkedKeys: s.ParkedKeys, Epoch: s.Epoch, Commit: "none yet",
 		Healthy: s.State == projector.StateLive || s.State == projector.StateStandby,
 		InTrouble: s.State == projector.StateRetrying || s.State == projector.StatePaused ||
-			s.State == projector.StateStopped && s.Reason != "",
+			s.State == projector.StateStopped && s.Reason != "" || s.Stalled,
 	}
 	if !s.LastCommit.IsZero() {
 		c.Commit = since(s.LastCommit) + " ago"

@@ -11,7 +11,7 @@ import (
 // Times that a client of the pages has.
 const (
 	readTimeout  = 5 * time.Second
-	writeTimeout = 30 * time.Second
+	writeTimeout = MaxWait + 10*time.Second
 	closeTimeout = time.Second // for requests in flight when the server ends
 )
 
