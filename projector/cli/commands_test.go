@@ -56,6 +56,7 @@ projections:
       pony.jumped:
         increment: {jumps: 1}
         max: {best_m: body.height_m}
+    retry: {attempts: 1}
 `, filepath.ToSlash(f.dir)))
 	return f
 }
@@ -67,6 +68,22 @@ func (f *folder) write(name, content string) string {
 		f.t.Fatal(err)
 	}
 	return path
+}
+
+// extend adds to the configuration.
+func (f *folder) extend(yaml string) {
+	f.t.Helper()
+	b, err := os.ReadFile(filepath.Join(f.dir, "projector.yaml"))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.write("projector.yaml", string(b)+yaml)
+}
+
+// append appends an event to pony_stream.
+func (f *folder) append(eventType, data string) {
+	f.t.Helper()
+	f.run("append", "pony_stream", eventType, data)
 }
 
 func (f *folder) args(args ...string) []string {
@@ -215,6 +232,92 @@ func TestStopped(t *testing.T) {
 	f.run("append", "pony_stream", "pony.jumped", `{"name":["no","name"]}`)
 	if got := f.fail(ExitStopped, "run", "--once"); !strings.Contains(got, "jumps") || !strings.Contains(got, "4@pony_stream") {
 		t.Error(got)
+	}
+}
+
+// What cannot be handled is put aside; the others go on. Commands for it run the projection where nobody does.
+func TestParked(t *testing.T) {
+	t.Parallel()
+	f := newFolder(t)
+	f.append("pony.jumped", `{"name":"Ivy","height_m":"high"}`)
+	f.append("pony.jumped", `{"name":"Ivy","height_m":0.7}`)
+	f.append("pony.jumped", `{"name":"Rowan","height_m":0.9}`)
+	if got := f.run("run", "--once"); !strings.Contains(got, "2 parked (projector parked list jumps)") || !strings.Contains(got, "Rowan      2     0.9\n") {
+		t.Error(got)
+	}
+	list := f.run("parked", "list", "jumps")
+	if !strings.Contains(list, "NUMBER") || !strings.Contains(list, "4@pony_stream") || !strings.Contains(list, "waits behind an earlier event of its key") {
+		t.Error(list)
+	}
+	var first parkedLine
+	if err := json.NewDecoder(strings.NewReader(f.run("parked", "list", "jumps", "--json"))).Decode(&first); err != nil {
+		t.Fatal(err)
+	}
+	number := fmt.Sprint(first.Number)
+	if got := f.run("parked", "show", "jumps", number); !strings.Contains(got, `{"name":"Ivy","height_m":"high"}`) {
+		t.Error(got)
+	}
+	if got := f.run("status"); !strings.Contains(got, "  2  ") {
+		t.Error(got)
+	}
+	if got := f.run("parked", "retry", "jumps"); !strings.Contains(got, "0 handled, 2 still parked") {
+		t.Error(got)
+	}
+	if got := f.fail(ExitError, "parked", "drop", "jumps", "--key", "Nobody"); !strings.Contains(got, "no event of key") {
+		t.Error(got)
+	}
+	if got := f.run("parked", "drop", "jumps", "--number", number); got != "1 dropped, 1 still parked\n" {
+		t.Error(got)
+	}
+	if got := f.run("parked", "retry", "jumps"); got != "1 handled, 0 still parked\n" {
+		t.Error(got)
+	}
+	if got := f.run("show", "jumps", "--format", "csv"); !strings.Contains(got, "Ivy,3,0.7\n") {
+		t.Error(got)
+	}
+	if got := f.run("parked", "list", "jumps"); got != "no event of projection jumps is parked\n" {
+		t.Error(got)
+	}
+}
+
+func TestTests(t *testing.T) {
+	t.Parallel()
+	f := newFolder(t)
+	if got := f.fail(ExitUsage, "test"); !strings.Contains(got, "has no tests") {
+		t.Error(got)
+	}
+	code, stdout, stderr := runCLI(t, "", "test", "--config", "../../examples/cookbook/top10.yaml")
+	if code != ExitOK || !strings.HasPrefix(stdout, "ok    ") {
+		t.Errorf("code %d\n%s%s", code, stdout, stderr)
+	}
+	good, err := os.ReadFile("testdata/tests.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := f.write("bad.yaml", strings.Replace(string(good), "jumps: 2", "jumps: 3", 1))
+	code, stdout, stderr = runCLI(t, "", "test", "--config", bad)
+	if code != ExitError || !strings.Contains(stdout, "FAIL  counts\n") || !strings.Contains(stdout, "bad.yaml:") || !strings.Contains(stderr, "1 of 1 test failed") {
+		t.Errorf("code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+func TestSchema(t *testing.T) {
+	t.Parallel()
+	code, stdout, _ := runCLI(t, "", "schema")
+	if code != ExitOK || !json.Valid([]byte(stdout)) || !strings.Contains(stdout, `"projections"`) {
+		t.Errorf("code %d, %s", code, stdout)
+	}
+}
+
+func TestViews(t *testing.T) {
+	t.Parallel()
+	f := newFolder(t)
+	f.extend("views:\n  best: SELECT name, best_m AS best FROM jumps ORDER BY best_m DESC LIMIT 1\n")
+	if got, want := f.run("run", "--once"), "\nbest\nname   best\nRowan  0.75\n"; !strings.HasSuffix(got, want) {
+		t.Errorf("got %q, want %q at its end", got, want)
+	}
+	if got, want := f.run("show", "best", "--format", "json"), "[\n{\"name\":\"Rowan\",\"best\":0.75}\n]\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

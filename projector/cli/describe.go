@@ -27,6 +27,9 @@ func describeRun(s *projector.Status) string {
 	if s.Skipped > 0 {
 		fmt.Fprintf(&b, ", %s skipped after errors", progress.Count(s.Skipped))
 	}
+	if s.Parked > 0 {
+		fmt.Fprintf(&b, ", %s parked (projector parked list %s)", progress.Count(s.Parked), s.Name)
+	}
 	if s.Position != s.Resumed {
 		fmt.Fprintf(&b, ", now at %v", s.Position)
 	}

@@ -100,3 +100,15 @@ func jsonOf(b []byte) any {
 func isMissing(err error) bool {
 	return errors.Is(err, esclient.ErrStreamNotFound) || errors.Is(err, esclient.ErrEventNotFound)
 }
+
+// printJSONLines prints one JSON object a line.
+func printJSONLines[T, L any](w io.Writer, items []T, line func(*T) L) error {
+	buffered := bufio.NewWriter(w)
+	enc := json.NewEncoder(buffered)
+	for i := range items {
+		if err := enc.Encode(line(&items[i])); err != nil {
+			return err
+		}
+	}
+	return buffered.Flush()
+}

@@ -2,7 +2,7 @@ package cli
 
 import (
 	"context"
-	"strings"
+	"fmt"
 
 	"github.com/spf13/cobra"
 )
@@ -15,11 +15,17 @@ func newLint(e *env) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		var names []string
-		for _, p := range cfg.Projections {
-			names = append(names, p.Name)
+		for _, warning := range cfg.Warnings {
+			e.printf("%v\n", warning)
 		}
-		e.printf("%s: no mistakes; %s: %s\n", cfg.Path, plural(int64(len(names)), "projection"), strings.Join(names, ", "))
+		warnings := ""
+		if n := len(cfg.Warnings); n > 0 {
+			warnings = fmt.Sprintf(", %s", plural(int64(n), "warning"))
+		}
+		e.printf("%s: no mistakes%s\n", cfg.Path, warnings)
+		for _, p := range cfg.Projections {
+			e.printf("  %s reads %v\n", p.Name, &p.Source)
+		}
 		return nil
 	})
 }

@@ -87,6 +87,9 @@ type service struct {
 
 func (s *service) run(ctx context.Context) error {
 	metrics := prom.New()
+	if err := s.ensureViews(ctx); err != nil {
+		return err
+	}
 	w := &watch{service: s, begin: time.Now()}
 	opts := []projector.Option{projector.WithHooks(metrics, w), projector.WithLogger(s.logger())}
 	if s.once {
@@ -114,6 +117,26 @@ func (s *service) run(ctx context.Context) error {
 	return s.conclude(ctx, err, time.Since(w.begin))
 }
 
+// ensureViews makes the views of the file. Where a table is not as it should be, the runner says what to do about it.
+func (s *service) ensureViews(ctx context.Context) error {
+	if len(s.cfg.Views) == 0 {
+		return nil
+	}
+	if err := s.store.Migrate(ctx); err != nil {
+		return fmt.Errorf("database %s: %w", describeDatabase(s.cfg), err)
+	}
+	for _, p := range s.projections {
+		err := s.store.EnsureTables(ctx, p.Tables()...)
+		if errors.Is(err, checkpoint.ErrDrift) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return s.cfg.EnsureViews(ctx, s.store)
+}
+
 // conclude says what was done, and shows the tables after a complete run.
 func (s *service) conclude(ctx context.Context, err error, took time.Duration) error {
 	for _, st := range s.runner.Status() {
@@ -128,7 +151,10 @@ func (s *service) conclude(ctx context.Context, err error, took time.Duration) e
 		return errors.New("interrupted; start again to go on from there")
 	}
 	s.notef("done in %s\n", progress.Duration(took))
-	return s.showTables(ctx)
+	if err := s.showTables(ctx); err != nil {
+		return err
+	}
+	return s.showViews(ctx)
 }
 
 const shownRows = 10 // of each table after a complete run
@@ -147,6 +173,16 @@ func (s *service) showTables(ctx context.Context) error {
 			if n > shownRows {
 				s.printf("… all of them: projector show %s\n", t.Name)
 			}
+		}
+	}
+	return nil
+}
+
+func (s *service) showViews(ctx context.Context) error {
+	for _, v := range s.cfg.Views {
+		s.printf("\n%s\n", v.Name)
+		if err := s.printView(ctx, s.store, v.Name, "table", shownRows); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -2,10 +2,12 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -41,7 +43,7 @@ func (e *env) show(ctx context.Context, name, format string, limit int) error {
 	if err != nil {
 		return err
 	}
-	table, err := findTable(defined, name)
+	table, err := findTable(cfg, defined, name)
 	if err != nil {
 		return err
 	}
@@ -50,12 +52,21 @@ func (e *env) show(ctx context.Context, name, format string, limit int) error {
 		return err
 	}
 	defer store.Close() //nolint:errcheck // nothing was written
+	if table == nil {
+		return e.printView(ctx, store, name, format, limit)
+	}
 	return e.printRows(ctx, cfg, store, table, format, limit)
 }
 
-// findTable finds a table by its name, or by that of the projection if it has one table only.
-func findTable(projections []*projector.Projection, name string) (*checkpoint.Table, error) {
+// findTable finds a table by its name, or by that of the projection if it has one table only. It is nil for a view.
+func findTable(cfg *config.Config, projections []*projector.Projection, name string) (*checkpoint.Table, error) {
 	var names []string
+	for _, v := range cfg.Views {
+		if v.Name == name {
+			return nil, nil
+		}
+		names = append(names, v.Name)
+	}
 	for _, p := range projections {
 		tables := p.Tables()
 		for _, t := range tables {
@@ -91,4 +102,59 @@ func (e *env) printRows(ctx context.Context, cfg *config.Config, store checkpoin
 		return err
 	}
 	return p.Close()
+}
+
+// printView prints the rows of a view. Its columns are known only with its first row.
+func (e *env) printView(ctx context.Context, store checkpoint.Store, name, format string, limit int) error {
+	views, ok := store.(checkpoint.ViewStore)
+	if !ok {
+		return fmt.Errorf("view %s: the database keeps no views", name)
+	}
+	var p rows.Printer
+	var failed error
+	err := views.ViewRows(ctx, name, limit, func(columns []string, row []any) bool {
+		if p == nil {
+			if p, failed = rows.New(format, e.stdout, columnsOf(columns, row)); failed != nil {
+				return false
+			}
+		}
+		failed = p.Row(row)
+		return failed == nil
+	})
+	if err := errors.Join(failed, err); err != nil {
+		return err
+	}
+	if p == nil {
+		if p, err = rows.New(format, e.stdout, nil); err != nil {
+			return err
+		}
+	}
+	return p.Close()
+}
+
+// columnsOf gives the columns of a view the types of the values of a row.
+func columnsOf(names []string, row []any) []checkpoint.Column {
+	columns := make([]checkpoint.Column, len(names))
+	for i, name := range names {
+		columns[i] = checkpoint.Column{Name: name, Type: checkpoint.Type{Base: baseOf(row[i])}}
+	}
+	return columns
+}
+
+func baseOf(v any) checkpoint.Base {
+	switch v.(type) {
+	case int64:
+		return checkpoint.Int
+	case float64:
+		return checkpoint.Float
+	case bool:
+		return checkpoint.Bool
+	case time.Time:
+		return checkpoint.Time
+	case []byte:
+		return checkpoint.Bytes
+	case json.RawMessage:
+		return checkpoint.JSON
+	}
+	return checkpoint.Text
 }

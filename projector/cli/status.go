@@ -34,6 +34,8 @@ type statusLine struct {
 	Position string     `json:"position"`
 	Handled  int64      `json:"handled"`
 	Ignored  int64      `json:"ignored"`
+	Skipped  int64      `json:"skipped"` // failed events passed over
+	Parked   int64      `json:"parked"`  // failed events put aside, now
 	Updated  *time.Time `json:"updated,omitempty"`
 }
 
@@ -93,7 +95,7 @@ func statusLines(defined []*projector.Projection, known []checkpoint.Status) []s
 func newStatusLine(s checkpoint.Status) statusLine {
 	l := statusLine{
 		Name: s.Name, State: s.State, Reason: s.Reason, Epoch: s.Epoch, Position: s.Position.String(),
-		Handled: s.Handled, Ignored: s.Ignored, Updated: &s.Updated,
+		Handled: s.Handled, Ignored: s.Ignored, Skipped: s.Skipped, Parked: s.Parked, Updated: &s.Updated,
 	}
 	switch {
 	case s.Held:
@@ -108,7 +110,7 @@ func newStatusLine(s checkpoint.Status) statusLine {
 
 func (e *env) printStatus(lines []statusLine) error {
 	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tSTATE\tPOSITION\tHANDLED\tIGNORED\tOWNER\tUPDATED\tREASON")
+	fmt.Fprintln(w, "NAME\tSTATE\tPOSITION\tHANDLED\tIGNORED\tPARKED\tOWNER\tUPDATED\tREASON")
 	for _, l := range lines {
 		owner, updated, reason := "–", "–", l.Reason
 		if l.Owner != "" {
@@ -117,8 +119,8 @@ func (e *env) printStatus(lines []statusLine) error {
 		if l.Updated != nil {
 			updated = ago(time.Since(*l.Updated))
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.Name, l.State, l.Position, progress.Count(l.Handled),
-			progress.Count(l.Ignored), owner, updated, reason)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.Name, l.State, l.Position, progress.Count(l.Handled),
+			progress.Count(l.Ignored), progress.Count(l.Parked), owner, updated, reason)
 	}
 	return w.Flush()
 }

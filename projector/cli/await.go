@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/projector"
+)
+
+const answerEvery = 100 * time.Millisecond // between two looks for the answer to a command
+
+// await waits for the answer to a command. If nobody owns the projection, it is run here until there is one.
+func (e *env) await(ctx context.Context, store checkpoint.ParkingStore, name string, number int64) (checkpoint.Command, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	var ran chan error
+	defer func() {
+		cancel()
+		if ran != nil {
+			<-ran
+		}
+	}()
+	ticker := time.NewTicker(answerEvery)
+	defer ticker.Stop()
+	for {
+		c, err := store.Command(ctx, number)
+		if err != nil || !c.Done.IsZero() {
+			return c, err
+		}
+		if ran == nil {
+			held, err := isHeld(ctx, store, name)
+			if err != nil {
+				return c, err
+			}
+			if !held {
+				ran = make(chan error, 1)
+				go func() { defer close(ran); ran <- e.runOne(ctx, name) }() // ends with ctx
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return c, errors.New("interrupted; the command stays, and is executed when the projection runs next")
+		case err := <-ran:
+			return c, fmt.Errorf("projection %s has ended without an answer: %w", name, err)
+		case <-ticker.C:
+		}
+	}
+}
+
+func isHeld(ctx context.Context, store checkpoint.Store, name string) (bool, error) {
+	known, err := store.List(ctx)
+	for _, s := range known {
+		if s.Name == name {
+			return s.Held, err
+		}
+	}
+	return false, err
+}
+
+// runOne runs one projection until ctx ends.
+func (e *env) runOne(ctx context.Context, name string) error {
+	cfg, err := e.config(false)
+	if err != nil {
+		return err
+	}
+	es, err := e.openEventStore(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer es.Close() //nolint:errcheck // what counts is committed
+	defined, err := e.define(cfg, es.client)
+	if err != nil {
+		return err
+	}
+	p, err := findProjection(defined, name)
+	if err != nil {
+		return err
+	}
+	store, err := openStore(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer store.Close() //nolint:errcheck // what counts is committed
+	runner, err := projector.NewRunner(store, []*projector.Projection{p}, projector.WithLogger(e.logger()))
+	if err != nil {
+		return err
+	}
+	return runner.Run(ctx)
+}

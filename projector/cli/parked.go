@@ -1,0 +1,214 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/projector"
+)
+
+const parkedLong = `Events that could not be handled are parked: put aside, and with them all later events of the same ordering key, while the
+other keys go on. Look at them with list and show; once the reason is gone, retry them. drop forgets them for good.
+
+Only the owner of a projection changes what is parked, between two batches. If none is running, retry and drop run the
+projection themselves until that is done.`
+
+// parkedFlags say which parked events are meant.
+type parkedFlags struct {
+	key    string
+	hasKey bool
+	number int64
+	json   bool
+}
+
+func newParked(e *env) *cobra.Command {
+	parked := &cobra.Command{Use: "parked", Short: "Look at events that could not be handled, retry or drop them", Long: parkedLong}
+	parked.AddCommand(newParkedList(e), newParkedShow(e),
+		newParkedCommand(e, projector.CommandRetry, "retry NAME", "Handle parked events again, in order"),
+		newParkedCommand(e, projector.CommandDrop, "drop NAME", "Forget parked events"))
+	return parked
+}
+
+func newParkedList(e *env) *cobra.Command {
+	var f parkedFlags
+	c := e.command(&cobra.Command{Use: "list NAME", Short: "List the parked events of a projection"},
+		func(ctx context.Context, args []string) error { return e.listParked(ctx, args[0], f) })
+	c.Flags().StringVar(&f.key, "key", "", "only those of one ordering `key`")
+	c.Flags().BoolVar(&f.json, "json", false, "print JSON lines")
+	c.PreRun = func(c *cobra.Command, _ []string) { f.hasKey = c.Flags().Changed("key") }
+	return c
+}
+
+func newParkedShow(e *env) *cobra.Command {
+	return e.command(&cobra.Command{Use: "show NAME NUMBER", Short: "Show one parked event, with its data and its error"},
+		func(ctx context.Context, args []string) error {
+			number, err := strconv.ParseInt(args[1], 10, 64)
+			if err != nil {
+				return usage(fmt.Errorf("NUMBER %q is not a number", args[1]))
+			}
+			return e.showParked(ctx, args[0], number)
+		})
+}
+
+func newParkedCommand(e *env, command, use, short string) *cobra.Command {
+	var f parkedFlags
+	c := e.command(&cobra.Command{Use: use, Short: short},
+		func(ctx context.Context, args []string) error { return e.sendParked(ctx, args[0], command, f) })
+	c.Flags().StringVar(&f.key, "key", "", "only those of one ordering `key`")
+	c.Flags().Int64Var(&f.number, "number", 0, "only the one of this `number`, as list prints it")
+	c.PreRun = func(c *cobra.Command, _ []string) { f.hasKey = c.Flags().Changed("key") }
+	return c
+}
+
+// openParking opens the database for a projection that is defined.
+func (e *env) openParking(ctx context.Context, name string) (checkpoint.ParkingStore, error) {
+	cfg, err := e.config(false)
+	if err != nil {
+		return nil, err
+	}
+	defined, err := e.define(cfg, nil)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := findProjection(defined, name); err != nil {
+		return nil, err
+	}
+	store, err := e.openDatabase(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	parking, ok := store.(checkpoint.ParkingStore)
+	if !ok {
+		_ = store.Close()
+		return nil, fmt.Errorf("database %s keeps no parked events", describeDatabase(cfg))
+	}
+	return parking, nil
+}
+
+func (e *env) listParked(ctx context.Context, name string, f parkedFlags) error {
+	store, err := e.openParking(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer store.Close() //nolint:errcheck // nothing was written
+	parked, err := store.Parked(ctx, name, f.which().Key, 0, 0)
+	if err != nil {
+		return err
+	}
+	if f.json {
+		return printJSONLines(e.stdout, parked, newParkedLine)
+	}
+	if len(parked) == 0 {
+		e.printf("no event of projection %s is parked\n", name)
+		return nil
+	}
+	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "NUMBER\tKEY\tEVENT\tTYPE\tPARKED\tATTEMPTS\tREASON")
+	for i := range parked {
+		p := &parked[i]
+		fmt.Fprintf(w, "%d\t%s\t%d@%s\t%s\t%s\t%d\t%s\n", p.Number, printable([]byte(p.Key)), p.EventNo, p.Stream, p.Type,
+			ago(time.Since(p.At)), p.Attempts, printable([]byte(reasonOf(p))))
+	}
+	return w.Flush()
+}
+
+// parkedLine is a parked event as JSON.
+type parkedLine struct {
+	Number   int64     `json:"number"`
+	Key      string    `json:"key"`
+	Stream   string    `json:"stream"`
+	Event    int64     `json:"event"`
+	Type     string    `json:"type"`
+	ID       uuid.UUID `json:"id"`
+	Position string    `json:"position"`
+	Parked   time.Time `json:"parked"`
+	Class    string    `json:"class,omitempty"` // of the error; absent = waits behind an earlier event of its key
+	Error    string    `json:"error,omitempty"`
+	Attempts int       `json:"attempts"`
+	Data     any       `json:"data"`
+	Metadata any       `json:"metadata,omitempty"`
+}
+
+func newParkedLine(p *checkpoint.Parked) parkedLine {
+	l := parkedLine{
+		Number: p.Number, Key: p.Key, Stream: p.Stream, Event: p.EventNo, Type: p.Type, ID: p.ID, Position: p.Position.String(),
+		Parked: p.At, Class: p.Class, Error: p.Error, Attempts: p.Attempts, Data: jsonOf(p.Data),
+	}
+	if len(p.Metadata) > 0 {
+		l.Metadata = jsonOf(p.Metadata)
+	}
+	return l
+}
+
+func reasonOf(p *checkpoint.Parked) string {
+	if p.Class == "" {
+		return "waits behind an earlier event of its key"
+	}
+	return p.Class + " error: " + p.Error
+}
+
+func (e *env) showParked(ctx context.Context, name string, number int64) error {
+	store, err := e.openParking(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer store.Close() //nolint:errcheck // nothing was written
+	parked, err := store.Parked(ctx, name, nil, number-1, 1)
+	if err != nil {
+		return err
+	}
+	if len(parked) == 0 || parked[0].Number != number {
+		return fmt.Errorf("projection %s: no parked event has number %d", name, number)
+	}
+	p := &parked[0]
+	e.printf("number    %d\nkey       %s\nevent     %d@%s, %s, id %v\nposition  %v\nparked    %s\nattempts  %d\nreason    %s\ndata      %s\nmetadata  %s\n",
+		p.Number, printable([]byte(p.Key)), p.EventNo, p.Stream, p.Type, p.ID, p.Position, p.At.Format(time.RFC3339), p.Attempts,
+		printable([]byte(reasonOf(p))), printable(p.Data), printable(p.Metadata))
+	return nil
+}
+
+func (f *parkedFlags) which() projector.Which {
+	w := projector.Which{Number: f.number}
+	if f.hasKey {
+		w.Key = &f.key
+	}
+	return w
+}
+
+// sendParked asks the owner for something and waits for its answer.
+func (e *env) sendParked(ctx context.Context, name, command string, f parkedFlags) error {
+	store, err := e.openParking(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer store.Close() //nolint:errcheck // the owner has committed
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	number, err := store.Send(ctx, name, projector.NewCommand(command, f.which(), fmt.Sprintf("%s/%d", host, os.Getpid())))
+	if errors.Is(err, checkpoint.ErrUnknownProjection) {
+		return fmt.Errorf("projection %s has never run", name)
+	}
+	if err != nil {
+		return err
+	}
+	answer, err := e.await(ctx, store, name, number)
+	if err != nil {
+		return err
+	}
+	if answer.Refused {
+		return errors.New(answer.Answer)
+	}
+	e.printf("%s\n", answer.Answer)
+	return nil
+}
