@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/photonpump/projector/checkpoint"
@@ -15,13 +16,10 @@ const answerEvery = 100 * time.Millisecond // between two looks for the answer t
 // await waits for the answer to a command. If nobody owns the projection, it is run here until there is one.
 func (e *env) await(ctx context.Context, store checkpoint.ParkingStore, name string, number int64) (checkpoint.Command, error) {
 	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
 	var ran chan error
-	defer func() {
-		cancel()
-		if ran != nil {
-			<-ran
-		}
-	}()
 	ticker := time.NewTicker(answerEvery)
 	defer ticker.Stop()
 	for {
@@ -36,7 +34,7 @@ func (e *env) await(ctx context.Context, store checkpoint.ParkingStore, name str
 			}
 			if !held {
 				ran = make(chan error, 1)
-				go func() { defer close(ran); ran <- e.runOne(ctx, name) }() // ends with ctx
+				running.Go(func() { ran <- e.runOne(ctx, name) }) // ends with ctx
 			}
 		}
 		select {
