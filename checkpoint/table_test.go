@@ -79,8 +79,10 @@ func TestCanonicalRow(t *testing.T) {
 
 func BenchmarkCanonicalRow(b *testing.B) {
 	table := &checkpoint.Table{Name: "t", Key: []string{"k"}, Columns: []checkpoint.Column{
-		{Name: "k", Type: checkpoint.Type{Base: checkpoint.Text}}, {Name: "n", Type: checkpoint.Type{Base: checkpoint.Int}},
-		{Name: "f", Type: checkpoint.Type{Base: checkpoint.Float}}, {Name: "m", Type: checkpoint.Type{Base: checkpoint.Int}},
+		{Name: "k", Type: checkpoint.Type{Base: checkpoint.Text}},
+		{Name: "n", Type: checkpoint.Type{Base: checkpoint.Int}},
+		{Name: "f", Type: checkpoint.Type{Base: checkpoint.Float}},
+		{Name: "m", Type: checkpoint.Type{Base: checkpoint.Int}},
 	}}
 	row := []any{"pony-0133", int64(1000), 1.826, int64(12345)}
 	b.ReportAllocs()

@@ -385,7 +385,8 @@ func testPositions(t *testing.T, db Database) {
 	from := checkpoint.Position{}
 	for _, to := range []checkpoint.Position{
 		checkpoint.AtNumber(0), checkpoint.AtNumber(1<<63 - 1), checkpoint.AtLog(1<<62, 1<<61),
-		checkpoint.AtNumbers(map[string]int64{`pony "ä", {1}=2`: 4, "b\x00\xff": 7}), {},
+		checkpoint.AtNumbers(map[string]int64{`pony "ä", {1}=2`: 4, "b\x00\xff": 7}),
+		{},
 	} {
 		last := checkpoint.EventRef{ID: uuid.New(), Position: to}
 		check(t, lease.Commit(t.Context(), checkpoint.Change{From: from, To: to, Last: last}))

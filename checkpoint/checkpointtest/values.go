@@ -46,7 +46,8 @@ func samples() map[checkpoint.Base][]any {
 		},
 		checkpoint.Bool: {true, false},
 		checkpoint.Time: {
-			time.Time{}, time.Date(1969, 12, 31, 23, 59, 59, 999999000, time.UTC), time.Date(2026, 2, 3, 4, 5, 6, 7000, time.UTC),
+			time.Time{},
+			time.Date(1969, 12, 31, 23, 59, 59, 999999000, time.UTC), time.Date(2026, 2, 3, 4, 5, 6, 7000, time.UTC),
 			time.Date(2026, 2, 3, 4, 5, 6, 7999, berlin), time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC), time.Date(1, 1, 1, 0, 0, 0, 1000, time.UTC),
 			time.Date(2026, 3, 29, 2, 30, 0, 0, time.UTC),
 		},
