@@ -111,6 +111,8 @@ var errNothing = errors.New("nothing")
 func follow(v any, steps []step) (any, error) {
 	for _, s := range steps {
 		switch at := v.(type) {
+		case *partial:
+			v = at.member(s.name)
 		case map[string]any:
 			v = at[s.name]
 		case nil:

@@ -19,6 +19,7 @@ type env struct {
 	json     bool // body was JSON
 
 	item    any               // of `each`
+	key     [4]any            // of a row, while it is made
 	row     *readmodel.Values // of the rule that is being applied; nil while keys are made
 	table   *checkpoint.Table // of row
 	lookups []lookedUp
@@ -40,7 +41,7 @@ func (e *env) look(lookups []lookedUp, looked func(i int) []any) {
 // variables returns what a program may refer to.
 func (e *env) variables(p *program) map[string]any {
 	if e.vars == nil {
-		e.vars = map[string]any{"body": e.body, "metadata": e.metadata}
+		e.vars = map[string]any{"body": whole(e.body), "metadata": whole(e.metadata)}
 	}
 	if p.uses("event") && e.vars["event"] == nil {
 		e.vars["event"] = viewOf(e.event)
@@ -133,7 +134,7 @@ func viewOf(e *source.Event) *eventView {
 func rowValue(v any) any {
 	switch v := v.(type) {
 	case json.RawMessage:
-		x, err := scan(v, &wanted{all: true})
+		x, err := scan(v, &everything)
 		if err != nil {
 			return nil // the database gave it, so it is valid
 		}

@@ -5,14 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 )
 
 // wanted says which parts of a JSON value are used.
 type wanted struct {
-	all    bool
-	fields map[string]*wanted
+	all   bool
+	names []string // of members of an object
+	inner []*wanted
 }
 
 // add makes a path wanted, and all below it.
@@ -21,19 +23,54 @@ func (w *wanted) add(path []step) {
 		if w.all {
 			return
 		}
-		if w.fields == nil {
-			w.fields = map[string]*wanted{}
+		i := slices.Index(w.names, s.name)
+		if i < 0 {
+			i = len(w.names)
+			w.names, w.inner = append(w.names, s.name), append(w.inner, &wanted{})
 		}
-		if w.fields[s.name] == nil {
-			w.fields[s.name] = &wanted{}
-		}
-		w = w.fields[s.name]
+		w = w.inner[i]
 	}
-	w.all, w.fields = true, nil
+	*w = wanted{all: true}
+}
+
+// partial is an object of which only some members are wanted. It is seen by paths only: what a path ends at is whole.
+type partial struct {
+	want   *wanted
+	values []any // of want.names; nil also where there is no such member
+	few    [4]any
+}
+
+func newPartial(want *wanted) *partial {
+	p := &partial{want: want}
+	if p.values = p.few[:]; len(want.names) > len(p.few) {
+		p.values = make([]any, len(want.names))
+	}
+	return p
+}
+
+// member returns the value of a member, nil if there is none.
+func (p *partial) member(name string) any {
+	if i := slices.Index(p.want.names, name); i >= 0 {
+		return p.values[i]
+	}
+	return nil
+}
+
+// whole returns a value in which partial objects are maps, for the machine.
+func whole(v any) any {
+	p, ok := v.(*partial)
+	if !ok {
+		return v
+	}
+	object := make(map[string]any, len(p.want.names))
+	for i, name := range p.want.names {
+		object[name] = whole(p.values[i])
+	}
+	return object
 }
 
 // scan decodes what is wanted of a JSON value, and checks all of it: it fails where encoding/json does. Objects are
-// map[string]any, lists []any, numbers int64, or float64 where they have a fraction or do not fit.
+// map[string]any, or *partial, lists []any, numbers int64, or float64 where they have a fraction or do not fit.
 func scan(data []byte, want *wanted) (any, error) {
 	s := scanner{data: data}
 	s.space()
@@ -125,16 +162,30 @@ func (s *scanner) nested(want *wanted, read func(*wanted) (any, error)) (any, er
 }
 
 func (s *scanner) object(want *wanted) (any, error) {
-	var object map[string]any
-	if want != nil {
-		object = make(map[string]any, len(want.fields))
+	var members map[string]any
+	var some *partial
+	var result any
+	switch {
+	case want == nil:
+	case want.all:
+		members = map[string]any{}
+		result = members
+	default:
+		some = newPartial(want)
+		result = some
 	}
 	if s.space(); s.peek() == '}' {
 		s.at++
-		return object, nil
+		return result, nil
 	}
 	for {
-		if err := s.member(want, object); err != nil {
+		var err error
+		if members != nil {
+			err = s.member(members)
+		} else {
+			err = s.pass(some)
+		}
+		if err != nil {
 			return nil, err
 		}
 		switch s.space(); s.peek() {
@@ -142,49 +193,74 @@ func (s *scanner) object(want *wanted) (any, error) {
 			s.at++
 		case '}':
 			s.at++
-			return object, nil
+			return result, nil
 		default:
 			return nil, s.wrong(", or }")
 		}
 	}
 }
 
-func (s *scanner) member(want *wanted, object map[string]any) error {
+// name reads the name of a member up to its value.
+func (s *scanner) name() (raw []byte, plain bool, err error) {
 	if s.space(); s.peek() != '"' {
-		return s.wrong("a name in quotes")
+		return nil, false, s.wrong("a name in quotes")
 	}
-	raw, plain, err := s.quoted()
-	if err != nil {
-		return err
-	}
-	var inner *wanted
-	name := ""
-	switch {
-	case want == nil:
-	case want.all:
-		inner = want
-		name, err = unquote(raw, plain)
-	case plain:
-		if inner = want.fields[string(raw[1:len(raw)-1])]; inner != nil {
-			name = string(raw[1 : len(raw)-1])
-		}
-	default:
-		if name, err = unquote(raw, plain); err == nil {
-			inner = want.fields[name]
-		}
-	}
-	if err != nil {
-		return err
+	if raw, plain, err = s.quoted(); err != nil {
+		return nil, false, err
 	}
 	if s.space(); s.peek() != ':' {
-		return s.wrong(":")
+		return nil, false, s.wrong(":")
 	}
 	s.at++
 	s.space()
-	v, err := s.value(inner)
-	if inner != nil {
-		object[name] = v
+	return raw, plain, nil
+}
+
+// member reads a member of an object that is wanted whole.
+func (s *scanner) member(object map[string]any) error {
+	raw, plain, err := s.name()
+	if err != nil {
+		return err
 	}
+	name, err := unquote(raw, plain)
+	if err != nil {
+		return err
+	}
+	object[name], err = s.value(&everything)
+	return err
+}
+
+// everything is wanted.
+var everything = wanted{all: true}
+
+// pass reads a member of an object of which some members are wanted, or none if some is nil.
+func (s *scanner) pass(some *partial) error {
+	raw, plain, err := s.name()
+	if err != nil {
+		return err
+	}
+	i := -1
+	switch {
+	case some == nil:
+	case plain:
+		for j, name := range some.want.names {
+			if string(raw[1:len(raw)-1]) == name {
+				i = j
+				break
+			}
+		}
+	default:
+		name, err := unquote(raw, plain)
+		if err != nil {
+			return err
+		}
+		i = slices.Index(some.want.names, name)
+	}
+	if i < 0 {
+		_, err = s.value(nil)
+		return err
+	}
+	some.values[i], err = s.value(some.want.inner[i])
 	return err
 }
 
@@ -192,9 +268,7 @@ func (s *scanner) list(want *wanted) (any, error) {
 	var list []any
 	if want != nil {
 		list = []any{}
-		if !want.all {
-			want = &wanted{all: true} // a path that goes on from a list fails anyway
-		}
+		want = &everything // a path that goes on from a list fails anyway
 	}
 	if s.space(); s.peek() == ']' {
 		s.at++

@@ -41,11 +41,11 @@ func (k *keyMaker) lateKey(e *env, item any, looked func(i int) []any) ([]any, e
 
 // yield implements Keys of a [readmodel.DynamicRule].
 func (k *keyMaker) yield(e *env, yield func(key []any, item any) error) error {
-	var buffer [4]any
+	buffer := e.key[:0]
 	e.apply(nil, nil, nil)
 	e.look(nil, nil)
 	if k.each == nil {
-		return k.yieldOne(e, buffer[:0], yield)
+		return k.yieldOne(e, buffer, yield)
 	}
 	v, err := k.each.value(e)
 	if err != nil {
@@ -57,7 +57,7 @@ func (k *keyMaker) yield(e *env, yield func(key []any, item any) error) error {
 	}
 	for _, item := range items {
 		e.item = item
-		if err := k.yieldOne(e, buffer[:0], yield); err != nil {
+		if err := k.yieldOne(e, buffer, yield); err != nil {
 			return err
 		}
 	}
