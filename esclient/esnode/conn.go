@@ -22,9 +22,9 @@ type conn struct {
 	log    *slog.Logger
 	out    *outbox
 
-	received, sent atomic.Int64 // bytes
-	stopBeat       atomic.Pointer[func() bool]
-	closing        atomic.Bool
+	received atomic.Int64 // bytes
+	stopBeat atomic.Pointer[func() bool]
+	closing  atomic.Bool
 
 	mu      sync.Mutex // held while a request is handled
 	version int32      // of the protocol, see handle_identify.go
@@ -67,7 +67,7 @@ func (c *conn) serve() {
 	c.log.Info("client connected", "remote", c.nc.RemoteAddr())
 	var writer sync.WaitGroup
 	writer.Go(func() {
-		c.out.run(c.nc, func(n int) { c.sent.Add(int64(n)) })
+		c.out.run(c.nc)
 		c.hangUp()
 	})
 	c.startHeartbeat()

@@ -7,7 +7,7 @@ import "github.com/photonpump/projector/esclient/internal/wire"
 
 func (c *conn) startHeartbeat() {
 	if c.node.cfg.interval > 0 {
-		c.beatIn(c.received.Load(), c.sent.Load())
+		c.beatIn(c.received.Load(), c.out.total())
 	}
 }
 
@@ -31,7 +31,7 @@ func (c *conn) beat(received, sent int64) {
 	if c.closing.Load() {
 		return
 	}
-	nowReceived, nowSent := c.received.Load(), c.sent.Load()
+	nowReceived, nowSent := c.received.Load(), c.out.total()
 	if nowReceived == received || nowSent == sent {
 		c.send(HeartbeatRequest, wire.CorrelationID(newGUID()), nil)
 	}

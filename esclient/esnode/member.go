@@ -5,9 +5,13 @@ import (
 	"errors"
 	"net"
 	"sync/atomic"
+	"time"
 
 	"github.com/google/uuid"
 )
+
+// acceptPause is how long no client is accepted after that failed.
+const acceptPause = 100 * time.Millisecond
 
 // member is one of the servers that share the log of a node: its listeners and its part in the cluster. A node that is no
 // cluster has one.
@@ -79,10 +83,15 @@ func (m *member) accept(l net.Listener) {
 	for {
 		nc, err := l.Accept()
 		if err != nil {
-			if !errors.Is(err, net.ErrClosed) && m.node.ctx.Err() == nil {
-				m.node.cfg.log.Error("accept failed", "err", err)
+			if errors.Is(err, net.ErrClosed) || m.node.ctx.Err() != nil || m.dead.Load() {
+				return
 			}
-			return
+			m.node.cfg.log.Error("accept failed", "err", err) // such as too many open files
+			select {
+			case <-m.node.ctx.Done():
+			case <-time.After(acceptPause):
+			}
+			continue
 		}
 		c := m.node.newConn(m, nc)
 		if !m.node.conns.add(c) {

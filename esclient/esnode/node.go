@@ -204,6 +204,7 @@ func (n *Node) stopSoon() {
 }
 
 func (n *Node) shutDown() error {
+	n.stopping.Store(true)
 	for _, m := range n.members {
 		m.stop()
 	}
@@ -216,11 +217,13 @@ func (n *Node) shutDown() error {
 	n.conns.wait(flushTime)
 	n.timers.stop()
 	n.work.Wait()
-	err := n.log.Close()
-	if n.cfg.dir != "" {
-		err = errors.Join(err, os.Remove(filepath.Join(n.cfg.dir, urlFile)))
+	var err error
+	if n.cfg.dir != "" { // before the lock is given up: afterwards the file may be that of another process
+		if err = os.Remove(filepath.Join(n.cfg.dir, urlFile)); errors.Is(err, os.ErrNotExist) {
+			err = nil
+		}
 	}
-	return err
+	return errors.Join(err, n.log.Close())
 }
 
 func (n *Node) writeFailed(err error) { n.cfg.log.Error("write failed", "err", err) }

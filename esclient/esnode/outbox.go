@@ -36,6 +36,7 @@ type outbox struct {
 	mu      sync.Mutex
 	open    segment   // of small frames, still growing
 	ready   []segment // before open
+	added   int64     // frames so far
 	queued  int       // frames that were not written yet
 	pending int       // bytes that were not written yet
 	finish  bool      // no more frames are taken; the writer closes the connection once it has sent the others
@@ -101,6 +102,14 @@ func (o *outbox) full() bool { return o.queued > o.limits.MaxQueued || o.pending
 func (o *outbox) count(bytes, frames int) {
 	o.pending += bytes
 	o.queued += frames
+	o.added += int64(max(frames, 0))
+}
+
+// total returns how many frames were added so far.
+func (o *outbox) total() int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.added
 }
 
 // shut moves the open segment behind the others.
@@ -175,7 +184,7 @@ func (o *outbox) wrote(segments []segment) {
 }
 
 // run writes until the connection fails, is killed or has sent all after end. The writer goroutine calls it.
-func (o *outbox) run(nc net.Conn, sent func(bytes int)) {
+func (o *outbox) run(nc net.Conn) {
 	var batch []segment
 	var vector net.Buffers
 	for {
@@ -195,8 +204,7 @@ func (o *outbox) run(nc net.Conn, sent func(bytes int)) {
 		for i := range batch {
 			vector = append(vector, batch[i].bytes)
 		}
-		n, err := writeAll(nc, vector)
-		sent(int(n))
+		err := writeAll(nc, vector)
 		o.wrote(batch)
 		for i := range batch {
 			if batch[i].pooled {
@@ -210,10 +218,11 @@ func (o *outbox) run(nc net.Conn, sent func(bytes int)) {
 	}
 }
 
-func writeAll(nc net.Conn, vector net.Buffers) (int64, error) {
+func writeAll(nc net.Conn, vector net.Buffers) (err error) {
 	if len(vector) == 1 {
-		n, err := nc.Write(vector[0])
-		return int64(n), err
+		_, err = nc.Write(vector[0])
+		return err
 	}
-	return vector.WriteTo(nc)
+	_, err = vector.WriteTo(nc)
+	return err
 }

@@ -27,6 +27,7 @@ type psubs struct {
 	mu     sync.Mutex
 	groups map[string]*group
 	order  []string // keys in the order in which the groups were made
+	ended  bool     // no group is made any more
 }
 
 // groupConfig is what the log holds about all groups.
@@ -99,6 +100,8 @@ func (s *psubs) put(settings groupSettings) {
 	s.node.work.Go(g.run) // ends with group.stop
 }
 
+const textClosing = "The node is shutting down."
+
 // change is what was asked of a group, in the words of create; update and delete say DoesNotExist with the same number.
 type change struct {
 	result wirepb.CreatePersistentSubscriptionCompleted_Result
@@ -127,6 +130,10 @@ func (s *psubs) create(u *user, settings groupSettings, done func(change)) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ended {
+		done(failed(changeFailed, textClosing))
+		return
+	}
 	if s.groups[settings.key()] != nil {
 		done(failed(changeExists, "Group '%s' already exists.", settings.Group))
 		return
@@ -167,6 +174,10 @@ func (s *psubs) update(u *user, settings groupSettings, done func(change)) {
 	}
 	if c := s.check(settings); c.reason != "" {
 		done(c)
+		return
+	}
+	if s.ended {
+		done(failed(changeFailed, textClosing))
 		return
 	}
 	old.stop()
@@ -228,6 +239,9 @@ func mayManage(u *user) bool { return u.isAdmin() || u.in(groupOps) }
 func (s *psubs) restart() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
 	for _, key := range s.order {
 		old := s.groups[key]
 		old.stop()
@@ -237,6 +251,9 @@ func (s *psubs) restart() {
 
 // stop ends all groups.
 func (s *psubs) stop() {
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
 	for _, g := range s.list("") {
 		g.stop()
 	}
