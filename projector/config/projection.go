@@ -47,8 +47,15 @@ type rawProjection struct {
 	tables []named[rawTable]
 	batch  rawBatch
 	retry  *projector.RetryPolicy
-	node   *yaml.Node
+	policy rawPolicy
+
+	maxParked int
+
+	node *yaml.Node
 }
+
+// rawPolicy holds the settings that are given, as they are to be applied.
+type rawPolicy struct{ settings []projector.Setting }
 
 // rawBatch holds zero values for what is not given.
 type rawBatch struct {
@@ -75,6 +82,16 @@ func projectionSpec() *object[rawProjection] {
 				"How many events one transaction holds while catching up."),
 			of("retry", pointer[projector.RetryPolicy]{retrySpec()}, func(p *rawProjection) **projector.RetryPolicy { return &p.retry },
 				"What happens with an event that cannot be handled."),
+			of("start", startKind{}, policyOf, "Where it starts the first time: `beginning`, `end` (only what is written from then on), or a position as "+
+				"`projector status` shows them.").byDefault("beginning"),
+			of("unhandled", unhandledKind{projector.WithUnhandled, "ignore warn park stop"}, policyOf,
+				"What happens with an event of a type that `on` does not name.").byDefault("ignore"),
+			of("unresolved_links", unhandledKind{projector.WithUnresolvedLinks, "ignore warn park stop"}, policyOf,
+				"What happens with a link whose event is not there any more.").byDefault("ignore"),
+			of("gaps", unhandledKind{projector.WithGaps, "ignore warn stop"}, policyOf,
+				"What happens when events of a stream were truncated before they were read.").byDefault("warn"),
+			of("max_parked", integer{min: 1}, func(p *rawProjection) *int { return &p.maxParked },
+				"How many events are parked at most; the next one stops the projection.").byDefault("10000"),
 		},
 		check: func(_ *walker, n *yaml.Node, _ string, p *rawProjection) { p.node = n },
 	}
@@ -142,5 +159,8 @@ func (p *rawProjection) settings() []projector.Setting {
 	if p.retry != nil {
 		settings = append(settings, projector.WithRetry(*p.retry))
 	}
-	return settings
+	if p.maxParked > 0 {
+		settings = append(settings, projector.WithMaxParked(p.maxParked))
+	}
+	return append(settings, p.policy.settings...)
 }

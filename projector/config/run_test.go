@@ -1,12 +1,14 @@
 package config
 
 import (
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/checkpoint/memory"
 	"github.com/photonpump/projector/esclient"
 	"github.com/photonpump/projector/esclient/esnode"
 	"github.com/photonpump/projector/projector"
@@ -41,9 +43,9 @@ projections:
     on: {placed: {when: body.n != 4, increment: {n: body.n}}}
 `
 
-// TestRun runs each kind of source against a node, with the runner that users run.
-func TestRun(t *testing.T) {
-	t.Parallel()
+// startNode returns a client of a node that has some orders.
+func startNode(t *testing.T) *esclient.Client {
+	t.Helper()
 	node, err := esnode.Start()
 	if err != nil {
 		t.Fatal(err)
@@ -71,6 +73,56 @@ func TestRun(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	return client
+}
+
+// TestPolicies runs projections that say where they start, and what is done about events that nobody wants.
+func TestPolicies(t *testing.T) {
+	t.Parallel()
+	client := startNode(t)
+	table := "    key: event.stream\n    table: {columns: {stream: text, n: int}, primary_key: stream}\n    on: {placed: {increment: {n: body.n}}}\n"
+	for name, tt := range map[string]struct {
+		source string
+		want   map[string]any
+		err    error
+	}{
+		"start":  {"{stream: order-1}\n    start: 0\n", map[string]any{"order-1": 8.0}, nil},
+		"end":    {"{stream: order-1}\n    start: end\n", map[string]any{}, nil},
+		"ignore": {"{stream: order-2}\n", map[string]any{"order-2": 2.0}, nil},
+		"stop":   {"{stream: order-2}\n    unhandled: stop\n", map[string]any{"order-2": 2.0}, projector.ErrUnhandledType},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg, err := Parse("f.yml", []byte("projections:\n  p:\n    source: "+tt.source+table), environment)
+			if err != nil {
+				t.Fatal(err)
+			}
+			store := memory.Open()
+			runner, err := projector.NewRunner(store, cfg.Build(client), projector.Once())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := store.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := runner.Run(t.Context()); !errors.Is(err, tt.err) {
+				t.Fatalf("got error %v, want %v", err, tt.err)
+			}
+			got := map[string]any{}
+			for stream, row := range rowsOf(t, store, cfg.Projections[0]) {
+				got[stream] = row["n"]
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("rows (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestRun runs each kind of source against a node, with the runner that users run.
+func TestRun(t *testing.T) {
+	t.Parallel()
+	client := startNode(t)
 	cfg, err := Parse("f.yml", []byte(runFile), environment)
 	if err != nil {
 		t.Fatal(err)
