@@ -10,9 +10,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"path"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/photonpump/projector/esclient/internal/wire"
@@ -79,78 +81,89 @@ func unhex(tb testing.TB, s string) []byte {
 	return b
 }
 
-// Conversations returns all recorded conversations, ordered by name.
+// Conversations returns all recorded conversations, ordered by name. They are shared: nobody may change them.
 func Conversations(tb testing.TB) []Conversation {
 	tb.Helper()
-	var all []Conversation
-	each(tb, ".jsonl", func(name string, content []byte) {
-		c := Conversation{Name: strings.TrimSuffix(name, ".jsonl")}
-		lines := bufio.NewScanner(bytes.NewReader(content))
-		lines.Buffer(nil, len(content)+1)
-		for n := 1; lines.Scan(); n++ {
-			if n == 1 {
-				if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
-					tb.Fatalf("%s: %v", name, err)
-				}
-				continue
-			}
-			l := Line{Number: n}
-			dec := json.NewDecoder(bytes.NewReader(lines.Bytes()))
-			dec.UseNumber()
-			if err := dec.Decode(&l); err != nil {
-				tb.Fatalf("%s:%d: %v", name, n, err)
-			}
-			c.Lines = append(c.Lines, l)
-		}
-		all = append(all, c)
-	})
-	if len(all) == 0 {
-		tb.Fatal("no conversations in captures.tar.gz")
+	all, err := conversations()
+	if err != nil || len(all) == 0 {
+		tb.Fatalf("%d conversations in captures.tar.gz: %v", len(all), err)
 	}
 	return all
+}
+
+// conversations are read once for each test binary: parsing them takes longer than most tests.
+var conversations = sync.OnceValues(func() (all []Conversation, err error) {
+	err = each(".jsonl", func(name string, content []byte) error {
+		c, err := parse(name, content)
+		all = append(all, c)
+		return err
+	})
+	return all, err
+})
+
+func parse(name string, content []byte) (Conversation, error) {
+	c := Conversation{Name: strings.TrimSuffix(name, ".jsonl")}
+	lines := bufio.NewScanner(bytes.NewReader(content))
+	lines.Buffer(nil, len(content)+1)
+	for n := 1; lines.Scan(); n++ {
+		if n == 1 {
+			if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
+				return c, fmt.Errorf("%s: %w", name, err)
+			}
+			continue
+		}
+		l := Line{Number: n}
+		dec := json.NewDecoder(bytes.NewReader(lines.Bytes()))
+		dec.UseNumber()
+		if err := dec.Decode(&l); err != nil {
+			return c, fmt.Errorf("%s:%d: %w", name, n, err)
+		}
+		c.Lines = append(c.Lines, l)
+	}
+	return c, lines.Err()
 }
 
 // HTTP returns the recorded HTTP answer of that name, such as "http-gossip".
 func HTTP(tb testing.TB, name string) (body []byte) {
 	tb.Helper()
-	each(tb, ".json", func(file string, content []byte) {
+	err := each(".json", func(file string, content []byte) error {
 		if file != name+".json" {
-			return
+			return nil
 		}
 		var answer struct{ Body json.RawMessage }
-		if err := json.Unmarshal(content, &answer); err != nil {
-			tb.Fatalf("%s: %v", file, err)
-		}
+		err := json.Unmarshal(content, &answer)
 		body = answer.Body
+		return err
 	})
-	if body == nil {
-		tb.Fatalf("no recorded HTTP answer %q", name)
+	if err != nil || body == nil {
+		tb.Fatalf("recorded HTTP answer %q: %d bytes, %v", name, len(body), err)
 	}
 	return body
 }
 
-func each(tb testing.TB, ext string, fn func(name string, content []byte)) {
-	tb.Helper()
+func each(ext string, fn func(name string, content []byte) error) error {
 	unzip, err := gzip.NewReader(bytes.NewReader(captures))
 	if err != nil {
-		tb.Fatal(err)
+		return err
 	}
 	files := tar.NewReader(unzip)
 	for {
 		head, err := files.Next()
 		if errors.Is(err, io.EOF) {
-			return
+			return nil
 		}
 		if err != nil {
-			tb.Fatal(err)
+			return err
 		}
 		if path.Ext(head.Name) != ext {
 			continue
 		}
 		content, err := io.ReadAll(files)
 		if err != nil {
-			tb.Fatal(err)
+			return err
 		}
-		fn(path.Clean(head.Name), content)
+		if err := fn(path.Clean(head.Name), content); err != nil {
+			return err
+		}
 	}
 }
