@@ -3,6 +3,7 @@ package projector
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/photonpump/projector/projector/source"
 )
@@ -60,7 +61,8 @@ type StoppedError struct {
 
 func (e *StoppedError) Error() string {
 	if e.Event == nil {
-		return fmt.Sprintf("projection %q stopped: %v", e.Projection, e.Err)
+		name := fmt.Sprintf("projection %q", e.Projection)
+		return name + " stopped: " + strings.TrimPrefix(e.Err.Error(), name+": ")
 	}
 	tries := ""
 	if e.Attempts > 1 {

@@ -14,6 +14,9 @@ func describeRun(s *projector.Status) string {
 	fmt.Fprintf(&b, "%s: ", s.Name)
 	passed := s.Handled + s.Ignored + s.Skipped
 	switch {
+	case s.Epoch == 0 && passed == 0 && s.State == projector.StateStopped && s.Reason != "":
+		b.WriteString("stopped, no event handled")
+		return b.String()
 	case s.Resumed.IsStart():
 		fmt.Fprintf(&b, "started from the beginning, %s handled", plural(s.Handled, "event"))
 	case passed == 0 && s.Position == s.Resumed:

@@ -24,7 +24,7 @@ func newLint(e *env) *cobra.Command {
 		}
 		e.printf("%s: no mistakes%s\n", cfg.Path, warnings)
 		for _, p := range cfg.Projections {
-			e.printf("  %s reads %v\n", p.Name, &p.Source)
+			e.printf("  %s reads %v\n", p.Name, p.Source.Open(nil))
 		}
 		return nil
 	})
