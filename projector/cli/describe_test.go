@@ -16,7 +16,7 @@ func TestDescribeRun(t *testing.T) {
 	for want, s := range map[string]projector.Status{
 		"p: started from the beginning, 1 event handled, now at 0":   {Position: at(0), Handled: 1},
 		"p: started from the beginning, 0 events handled":            {},
-		"p: stopped, no event handled":                          {State: projector.StateStopped, Reason: "why"},
+		"p: stopped, no event handled":                               {State: projector.StateStopped, Reason: "why"},
 		"p: resumed after 41, nothing new, no event handled twice":   {Resumed: at(41), Position: at(41)},
 		"p: resumed after 41, 2,000 new events handled, now at 2041": {Resumed: at(41), Position: at(2041), Handled: 2000},
 		"p: resumed after 41, 0 new events handled, 7 ignored (no rule for their types), now at 48": {
