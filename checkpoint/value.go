@@ -20,6 +20,7 @@ const (
 	MaxDecimalFraction = 16383  // digits after it
 	MinYear            = 1      // of a Time
 	MaxYear            = 9999
+	MaxKey             = 2000 // bytes of the text and bytes in a primary key, together
 )
 
 // Canonical returns v as a row has it after it was written and read again, or an error that says why the column cannot
@@ -33,6 +34,8 @@ const (
 //     [MaxDecimalFraction]
 //   - times before [MinYear] or after [MaxYear]
 //   - nil in a column that is NOT NULL, or inside a list
+//
+// A primary key must not be longer than [MaxKey] either: Postgres has no place for it in an index.
 //
 // Decimals lose their leading zeros and plus sign and keep the zeros of their fraction; times are cut to microseconds
 // and are UTC. JSON is kept as a value: white space, the order of members, repeated members and the notation of numbers
@@ -210,10 +213,11 @@ func (t *Table) CanonicalRow(row []any, index int) ([]any, error) {
 		return nil, &RowError{Table: t.Name, Row: index, Err: fmt.Errorf("has %d values for %d columns", len(row), len(t.Columns))}
 	}
 	out, copied := row, false
+	var key keyCheck
 	for i := range row {
 		v, changed, err := t.Columns[i].canonical(row[i])
-		if err == nil && v == nil && slices.Contains(t.Key, t.Columns[i].Name) {
-			err = errors.New("must not be null: it is part of the primary key")
+		if err == nil && key.concerns(v) && slices.Contains(t.Key, t.Columns[i].Name) {
+			err = key.add(v)
 		}
 		if err != nil {
 			return nil, &RowError{Table: t.Name, Column: t.Columns[i].Name, Row: index, Err: err}
@@ -234,10 +238,11 @@ func (t *Table) CanonicalKey(key []any, index int) ([]any, error) {
 		return nil, &RowError{Table: t.Name, Row: index, Err: fmt.Errorf("key has %d values for %d columns", len(key), len(t.Key))}
 	}
 	out, copied := key, false
+	var all keyCheck
 	for i, name := range t.Key {
 		v, changed, err := t.Columns[t.Column(name)].canonical(key[i])
-		if err == nil && v == nil {
-			err = errors.New("must not be null: it is part of the primary key")
+		if err == nil {
+			err = all.add(v)
 		}
 		if err != nil {
 			return nil, &RowError{Table: t.Name, Column: name, Row: index, Err: err}
@@ -250,4 +255,36 @@ func (t *Table) CanonicalKey(key []any, index int) ([]any, error) {
 		}
 	}
 	return out, nil
+}
+
+// keyCheck adds up the values of a key.
+type keyCheck struct{ size int }
+
+// concerns reports whether a value could be wrong in a key; those that are short are not even counted.
+func (*keyCheck) concerns(v any) bool {
+	const short = 32
+	switch v := v.(type) {
+	case nil:
+		return true
+	case string:
+		return len(v) > short
+	case []byte:
+		return len(v) > short
+	}
+	return false
+}
+
+func (k *keyCheck) add(v any) error {
+	switch v := v.(type) {
+	case nil:
+		return errors.New("must not be null: it is part of the primary key")
+	case string:
+		k.size += len(v)
+	case []byte:
+		k.size += len(v)
+	}
+	if k.size > MaxKey {
+		return fmt.Errorf("makes the primary key longer than %d bytes", MaxKey)
+	}
+	return nil
 }

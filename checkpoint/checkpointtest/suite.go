@@ -64,6 +64,7 @@ func Run(t *testing.T, newDatabase func(t *testing.T) Database) {
 		{"RowsInKeyOrder", testRowsInKeyOrder},
 		{"RowsLimit", testRowsLimit},
 		{"MixedRows", testMixedRows},
+		{"LongKeys", testLongKeys},
 		{"Views", testViews},
 		{"Types", testTypes},
 		{"TypesProperty", testTypesProperty},

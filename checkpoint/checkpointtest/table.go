@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -229,4 +230,25 @@ func testMixedRows(t *testing.T, db Database) {
 		upserts[i] = []any{fmt.Sprintf("pony %04d", i), int64(0), nil}
 	}
 	wantError(t, twin.Commit(t.Context(), checkpoint.Change{To: checkpoint.AtNumber(1), Writes: put(table, upserts...)}), checkpoint.ErrFenced)
+}
+
+// testLongKeys checks the limit of keys, with text that cannot be compressed.
+func testLongKeys(t *testing.T, db Database) {
+	table := &checkpoint.Table{
+		Name: "long", Key: []string{"a", "b"}, Columns: []checkpoint.Column{column("a", checkpoint.Text), column("b", checkpoint.Bytes)},
+	}
+	s := db.open(t, table)
+	lease := acquire(t, s, "p", ttl)
+	noise := make([]byte, checkpoint.MaxKey/2)
+	rand.NewChaCha8([32]byte{}).Read(noise) //nolint:errcheck // it never fails
+	text := fmt.Sprintf("%x", noise)[:checkpoint.MaxKey/2]
+	row := []any{text, noise}
+	check(t, lease.Commit(t.Context(), checkpoint.Change{Writes: put(table, row)}))
+	equal(t, rows(t, s, table), [][]any{row})
+	for _, key := range [][]any{{text + "x", noise}, {text, append(noise, 0)}} {
+		wantClass(t, s, lease.Commit(t.Context(), checkpoint.Change{Writes: put(table, key)}), checkpoint.ClassData)
+		_, err := lease.Load(t.Context(), table, [][]any{key})
+		wantClass(t, s, err, checkpoint.ClassData)
+	}
+	check(t, lease.Commit(t.Context(), checkpoint.Change{Writes: []checkpoint.TableWrite{{Table: table, Deletes: [][]any{row}}}}))
 }

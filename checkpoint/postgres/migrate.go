@@ -69,7 +69,6 @@ CREATE TABLE ` + schema + `.projector_parked (
 	tried           timestamptz,
 	at              timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-CREATE INDEX projector_parked_key ON ` + schema + `.projector_parked (projection, key, number);
 CREATE INDEX projector_parked_number ON ` + schema + `.projector_parked (projection, number);
 CREATE TABLE ` + schema + `.projector_commands (
 	number     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

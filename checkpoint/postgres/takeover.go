@@ -58,7 +58,11 @@ func (s *Store) evict(ctx context.Context, me identity) {
 	if err != nil {
 		return
 	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second) // the caller waits for this
+		defer cancel()
+		_ = conn.Close(closing)
+	}()
 	ticker := time.NewTicker(evictPatience)
 	defer ticker.Stop()
 	for err == nil {

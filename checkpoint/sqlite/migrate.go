@@ -67,7 +67,6 @@ CREATE TABLE projector_parked (
 	tried           INTEGER,                   -- microseconds since 1970
 	at              INTEGER NOT NULL           -- milliseconds since 1970
 );
-CREATE INDEX projector_parked_key ON projector_parked (projection, key, number);
 CREATE INDEX projector_parked_number ON projector_parked (projection, number);
 CREATE TABLE projector_commands (
 	number     INTEGER PRIMARY KEY AUTOINCREMENT,

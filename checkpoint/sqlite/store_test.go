@@ -185,8 +185,11 @@ func TestDiskFull(t *testing.T) {
 		check(t, tx.Commit(t.Context(), checkpoint.Change{From: lease.Position(), To: lease.Position()}))
 	}
 	limit(1) // SQLite makes this the size that it has
-	row := []any{strings.Repeat("long", 50000), int64(1)}
-	change := checkpoint.Change{To: checkpoint.AtNumber(1), Writes: put(ponies(), row)}
+	var rows [][]any
+	for n := range int64(100) {
+		rows = append(rows, []any{fmt.Sprint(strings.Repeat("long", 400), n), n})
+	}
+	change := checkpoint.Change{To: checkpoint.AtNumber(1), Writes: put(ponies(), rows...)}
 	err := lease.Commit(t.Context(), change)
 	if s.Classify(err) != checkpoint.ClassUnavailable || checkpoint.Classify(err) != checkpoint.ClassUnavailable {
 		t.Fatalf("got error %v of class %v, want one that is unavailable", err, s.Classify(err))
