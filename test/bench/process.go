@@ -64,9 +64,12 @@ func (b *bench) bin(name string) string { return filepath.Join(b.dir, name) }
 
 // measure runs both sides of a pair once.
 func (b *bench) measure(p pair, r *result) error {
-	limit, err := b.runProgram(p.limit)
-	if err != nil {
-		return fmt.Errorf("limit: %w", err)
+	var limit measurement
+	if p.limit.args != nil {
+		var err error
+		if limit, err = b.runProgram(p.limit); err != nil {
+			return fmt.Errorf("limit: %w", err)
+		}
 	}
 	ours, err := b.runProgram(p.ours)
 	if err != nil {
@@ -81,7 +84,7 @@ func (b *bench) runProgram(p program) (m measurement, err error) {
 	defer cancel()
 	var addr []string
 	if p.server != "" {
-		server, a, err := b.serve(ctx, p.server)
+		server, a, err := b.serve(ctx, p.server, p.serverArgs)
 		if err != nil {
 			return m, err
 		}
@@ -121,7 +124,7 @@ func execute(ctx context.Context, args, env []string) ([]byte, error) {
 type server struct{ cmd *exec.Cmd }
 
 // serve starts a server on a free port and waits until it answers.
-func (b *bench) serve(ctx context.Context, kind string) (*server, string, error) {
+func (b *bench) serve(ctx context.Context, kind string, more []string) (*server, string, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, "", err
@@ -130,6 +133,7 @@ func (b *bench) serve(ctx context.Context, kind string) (*server, string, error)
 	if kind != "blaster" {
 		args = []string{b.self, "work", kind, "-addr", addr}
 	}
+	args = append(args, more...)
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // programs that we built
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()

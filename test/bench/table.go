@@ -30,7 +30,7 @@ func row(w io.Writer, p pair, r result) {
 	cpu := func(m measurement) float64 { return m.CPU }
 	mb := func(m measurement) float64 { return m.RSS }
 	ours, limit := median(r.ours, rate), median(r.limit, rate)
-	_, _ = fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%.2f\t%s\t%.2f\t%.2f\t%.0f\t%.0f\t%s\t\n", p.name, ours, limit, ours/limit, p.goal(),
+	_, _ = fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%s\t%s\t%.2f\t%.2f\t%.0f\t%.0f\t%s\t\n", p.name, ours, limit, ratio(ours, limit), p.goal(),
 		median(r.ours, cpu), median(r.limit, cpu), median(r.ours, mb), median(r.limit, mb), more(r))
 }
 
@@ -57,4 +57,11 @@ func median(ms []measurement, of func(measurement) float64) float64 {
 	}
 	slices.Sort(values)
 	return values[len(values)/2]
+}
+
+func ratio(ours, limit float64) string {
+	if limit == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.2f", ours/limit)
 }

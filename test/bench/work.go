@@ -23,13 +23,17 @@ type job struct {
 	stream   string
 	inflight int
 	database string
+	model    string
+	dir      string
 }
 
 // work runs the job of that name and prints what it measured.
 func work(name string, args []string) error {
 	jobs := map[string]func(context.Context, *job) (measurement, error){
-		"read": read, "catchup": catchUp, "append": appendOne, "live": live, "rows": rows,
-		"node": node, "node-sync": nodeSync,
+		"read": read, "catchup": catchUp, "pushed": pushed,
+		"append": appendOne, "appendfrom": appendFrom, "live": live, "persistent": persistent,
+		"rows": rows, "handlers": handlers, "sleepers": sleepers, "cheap": cheap,
+		"node": node, "node-sync": nodeSync, "fsync": fsync, "fill": fill, "open": openLog, "scan": scanLog,
 	}
 	run, ok := jobs[name]
 	if !ok {
@@ -41,6 +45,8 @@ func work(name string, args []string) error {
 	flags.IntVar(&j.n, "n", 1_000_000, "events")
 	flags.IntVar(&j.inflight, "inflight", 100, "requests in flight")
 	flags.StringVar(&j.database, "database", "", "Postgres URL; empty = SQLite")
+	flags.StringVar(&j.model, "model", "upsert", "of rows: upsert, insert or yaml")
+	flags.StringVar(&j.dir, "dir", "", "of a log")
 	profile := flags.String("cpuprofile", "", "file to write a CPU profile to")
 	if err := flags.Parse(args); err != nil {
 		return err

@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/photonpump/projector/checkpoint"
 	"github.com/photonpump/projector/checkpoint/postgres"
 	"github.com/photonpump/projector/checkpoint/sqlite"
 	"github.com/photonpump/projector/esclient"
 	"github.com/photonpump/projector/projector"
+	"github.com/photonpump/projector/projector/config"
 	"github.com/photonpump/projector/projector/readmodel"
 	"github.com/photonpump/projector/projector/source/eventstore"
 )
@@ -44,15 +46,10 @@ func rows(ctx context.Context, j *job) (measurement, error) {
 		return measurement{}, err
 	}
 	defer func() { _ = client.Close() }()
-	ponies := readmodel.Table("bench_ponies", readmodel.On("pony.jumped",
-		func(e projector.Event[jumped]) string { return e.Body.Name },
-		func(r *readmodel.Row[pony], e projector.Event[jumped]) error {
-			r.Value.Jumps++
-			r.Value.Best = max(r.Value.Best, e.Body.Height)
-			r.Value.LastEvent = e.Number
-			return nil
-		}))
-	p := projector.New("bench_ponies", eventstore.Stream(client, j.stream), ponies)
+	p, err := model(client, j)
+	if err != nil {
+		return measurement{}, err
+	}
 	if err := reset(ctx, store, p); err != nil {
 		return measurement{}, err
 	}
@@ -68,7 +65,59 @@ func rows(ctx context.Context, j *job) (measurement, error) {
 	return result, check(ctx, store, p.Tables()[0], j.n)
 }
 
-// check adds up the rows.
+// model is the projection that was asked for: a row for each pony, in Go or in YAML, or one for each event.
+func model(client *esclient.Client, j *job) (*projector.Projection, error) {
+	src := eventstore.Stream(client, j.stream)
+	switch j.model {
+	case "insert":
+		return projector.New("bench_jumps", src, readmodel.Table("bench_jumps", readmodel.On("pony.jumped",
+			func(e projector.Event[jumped]) int64 { return e.Number },
+			func(r *readmodel.Row[jump], e projector.Event[jumped]) error {
+				r.Value.Jumps, r.Value.Name, r.Value.Height, r.Value.Created = 1, e.Body.Name, e.Body.Height, e.Created
+				return nil
+			}))), nil
+	case "yaml":
+		cfg, err := config.Parse("bench.yaml", []byte(poniesYAML), nil)
+		if err != nil {
+			return nil, err
+		}
+		return cfg.Projections[0].Build(src), nil
+	}
+	return projector.New("bench_ponies", src, readmodel.Table("bench_ponies", readmodel.On("pony.jumped",
+		func(e projector.Event[jumped]) string { return e.Body.Name },
+		func(r *readmodel.Row[pony], e projector.Event[jumped]) error {
+			r.Value.Jumps++
+			r.Value.Best = max(r.Value.Best, e.Body.Height)
+			r.Value.LastEvent = e.Number
+			return nil
+		}))), nil
+}
+
+// jump is a row for each event.
+type jump struct {
+	Number  int64 `db:"event_number,key"`
+	Jumps   int64 // 1
+	Name    string
+	Height  float64 `db:"height_m"`
+	Created time.Time
+}
+
+const poniesYAML = `
+projections:
+  bench_yaml:
+    source: {stream: any}
+    key: body.name
+    table:
+      columns: {name: text, jumps: int, best_height_m: float, last_event: int}
+      primary_key: name
+    on:
+      pony.jumped:
+        increment: {jumps: 1}
+        max: {best_height_m: body.height_m}
+        set: {last_event: event.number}
+`
+
+// check adds up the jumps, which are in the second column.
 func check(ctx context.Context, store checkpoint.Store, table *checkpoint.Table, n int) error {
 	var sum int64
 	err := store.Rows(ctx, table, 0, func(row []any) bool {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/photonpump/projector/esclient"
@@ -48,6 +49,34 @@ func appendOne(ctx context.Context, j *job) (measurement, error) {
 		}
 	}
 	return m.stop(j.n), nil
+}
+
+// appendFrom appends what a generator yields.
+func appendFrom(ctx context.Context, j *job) (measurement, error) {
+	client, err := esclient.Dial(ctx, j.url())
+	if err != nil {
+		return measurement{}, err
+	}
+	defer func() { _ = client.Close() }()
+	m := startMeter()
+	res, err := client.AppendFrom(ctx, j.stream, esclient.Any, generate(j.n), esclient.AppendFromOptions{Batch: 100, InFlight: 10})
+	if err != nil {
+		return measurement{}, err
+	}
+	if res.Last != int64(j.n)-1 {
+		return measurement{}, fmt.Errorf("the last event has number %d, not %d", res.Last, j.n-1)
+	}
+	return m.stop(j.n), nil
+}
+
+func generate(n int) iter.Seq[esclient.NewEvent] {
+	return func(yield func(esclient.NewEvent) bool) {
+		for i := range n {
+			if !yield(newEvent(i)) {
+				return
+			}
+		}
+	}
 }
 
 // live appends one event at a time and measures until it comes back on a subscription.
