@@ -43,13 +43,15 @@ func (a *acker) disconnect() {
 	a.conn, a.acks, a.naks, a.queued = nil, nil, nil, false
 }
 
-func (a *acker) ack(ids ...wire.RawID) {
+func (a *acker) ack(events ...Event) {
 	a.mu.Lock()
-	if a.conn == nil {
+	if a.conn == nil || len(events) == 0 {
 		a.mu.Unlock()
 		return
 	}
-	a.acks = append(a.acks, ids...)
+	for i := range events {
+		a.acks = append(a.acks, wire.IDBytes(events[i].RecordID()))
+	}
 	a.schedule()
 }
 

@@ -98,6 +98,7 @@ type pipeline struct {
 	rebase  bool // other writers are no error
 	o       AppendFromOptions
 	changed chan struct{} // an answer has come
+	encoded []byte        // of the caller's goroutine: the event at hand
 
 	mu       sync.Mutex
 	open     batch    // gathered, not sent
@@ -130,7 +131,8 @@ const (
 
 // add puts an event into the open batch, and waits while that is full.
 func (p *pipeline) add(ctx context.Context, e *NewEvent) error {
-	encoded, err := p.c.appendEvent(nil, 3, e)
+	encoded, err := p.c.appendEvent(p.encoded[:0], 3, e)
+	p.encoded = encoded
 	if err != nil {
 		return invalidArgument("append", p.stream, "event %d of the sequence: %w", p.count(), err)
 	}
@@ -227,7 +229,7 @@ func (p *pipeline) send(now bool) {
 	b := p.open
 	b.last = p.next
 	p.next += int64(b.n)
-	p.open = batch{}
+	p.open = batch{events: make([]byte, 0, len(b.events))}
 	p.batches = append(p.batches, &b)
 	p.submit(&b)
 }

@@ -21,7 +21,6 @@ type feed struct {
 	bytes   int // of data and metadata
 	resume  bool
 	decoder decoder       // of the reading goroutine
-	body    wire.Resolved // of the reading goroutine
 	persist *acker        // of a persistent subscription; nil = none
 	wake    chan struct{} // something has changed
 	confirm chan struct{} // closed when the server has confirmed
@@ -173,27 +172,20 @@ func (f *feed) confirmation(commit int64, number *int64) {
 }
 
 func (f *feed) appeared(p *wire.Package) verdict {
-	retries := 0
-	switch p.Command {
-	case wire.PersistentSubscriptionStreamEventAppeared:
-		m := wire.PersistentEventAppearedBody{}
-		if err := m.Decode(p.Payload); err != nil {
-			return broken(p.Command, err)
-		}
-		f.body, retries = m.Event, int(m.RetryCount.Value)
-	default:
-		m := wire.StreamEventAppearedBody{}
-		if err := m.Decode(p.Payload); err != nil {
-			return broken(p.Command, err)
-		}
-		f.body = m.Event
-	}
-	if !f.body.HasEvent && !f.body.HasLink {
-		return broken(p.Command, errors.New("no event"))
-	}
 	var e Event
-	f.decoder.event(&e, &f.body)
-	e.RetryCount = retries
+	var ok bool
+	var err error
+	if f.persist != nil {
+		ok, err = f.decodePersistent(&e, p.Payload)
+	} else {
+		ok, err = f.decode(&e, p.Payload)
+	}
+	if err == nil && !ok {
+		err = errors.New("no event")
+	}
+	if err != nil {
+		return broken(p.Command, err)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	size := len(e.Data) + len(e.Metadata)
@@ -206,6 +198,25 @@ func (f *feed) appeared(p *wire.Package) verdict {
 	f.passed = false
 	f.signal()
 	return goOn()
+}
+
+func (f *feed) decode(e *Event, payload []byte) (ok bool, err error) {
+	var m wire.StreamEventAppearedBody // on the stack
+	if err = m.Decode(payload); err != nil {
+		return false, err
+	}
+	f.decoder.event(e, &m.Event)
+	return m.HasEvent && (m.Event.HasEvent || m.Event.HasLink), nil
+}
+
+func (f *feed) decodePersistent(e *Event, payload []byte) (ok bool, err error) {
+	var m wire.PersistentEventAppearedBody // on the stack
+	if err = m.Decode(payload); err != nil {
+		return false, err
+	}
+	f.decoder.event(e, &m.Event)
+	e.RetryCount = int(m.RetryCount.Value)
+	return m.HasEvent && (m.Event.HasEvent || m.Event.HasLink), nil
 }
 
 func (f *feed) checkpointReached(p *wire.Package) verdict {

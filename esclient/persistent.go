@@ -63,7 +63,7 @@ func (c *Client) SubscribePersistent(stream, group string, o PersistentOptions) 
 	e := &volatile{}
 	s := &PersistentSubscription{Subscription: c.subscribe(name, e), acker: f.persist}
 	if !o.ManualAck {
-		s.ack = func(e *Event) { f.persist.ack(wire.IDBytes(e.RecordID())) }
+		s.ack = func(events []Event) { f.persist.ack(events...) }
 	}
 	if s.Err() != nil {
 		return s
@@ -84,7 +84,7 @@ func (c *Client) SubscribePersistent(stream, group string, o PersistentOptions) 
 // Ack says that events were handled. It does not wait. Acks for a connection that was lost are dropped: those events come
 // again.
 func (s *PersistentSubscription) Ack(events ...Event) {
-	s.acker.ack(rawIDs(events)...)
+	s.acker.ack(events...)
 }
 
 // Nak says that events were not handled, why, and what shall become of them. It does not wait.

@@ -65,7 +65,7 @@ type Subscription struct {
 	core   *core
 	name   string // such as `stream "ponies"`
 	engine engine
-	ack    func(*Event) // after an event was handled; nil = nothing to do
+	ack    func([]Event) // after events were handled; nil = nothing to do
 
 	batch Batch // the last one
 	at    int   // events of it delivered
@@ -117,10 +117,7 @@ func (noEngine) release()                                           {}
 func (s *Subscription) Events(ctx context.Context) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		for {
-			for s.at < len(s.batch.Events) {
-				if s.Err() != nil && !s.isDraining() {
-					break
-				}
+			for s.at < len(s.batch.Events) && !s.ended() {
 				e := s.batch.Events[s.at]
 				s.at++
 				if !yield(e, nil) {
@@ -159,10 +156,8 @@ func (s *Subscription) Next(ctx context.Context) (Batch, error) {
 
 // ackDelivered acks what was delivered, once the consumer asks for more.
 func (s *Subscription) ackDelivered() {
-	if s.ack != nil {
-		for i := s.acked; i < s.at; i++ {
-			s.ack(&s.batch.Events[i])
-		}
+	if s.ack != nil && s.acked < s.at {
+		s.ack(s.batch.Events[s.acked:s.at])
 	}
 	s.acked = s.at
 }
@@ -220,10 +215,14 @@ func (s *Subscription) Drain() {
 	}
 }
 
-func (s *Subscription) isDraining() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.draining
+// ended reports whether Done is closed.
+func (s *Subscription) ended() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // Done is closed when the subscription has ended.
