@@ -5,14 +5,19 @@ import "sync"
 // maxPooled is the largest buffer that is kept for reuse.
 const maxPooled = 4 << 20
 
-// buffers holds buffers for frames. It is shared, since a node lives only as long as its process or its test.
-var buffers = sync.Pool{New: func() any { b := make([]byte, 0, smallSegment+4<<10); return &b }}
+// buffers keeps buffers for frames.
+type buffers struct{ pool sync.Pool }
 
-func getBuffer() []byte { return (*buffers.Get().(*[]byte))[:0] }
+func (b *buffers) get() []byte {
+	if kept, ok := b.pool.Get().(*[]byte); ok {
+		return (*kept)[:0]
+	}
+	return make([]byte, 0, smallSegment+4<<10)
+}
 
-func putBuffer(b []byte) {
-	if cap(b) <= maxPooled {
-		b = b[:0]
-		buffers.Put(&b)
+func (b *buffers) put(buf []byte) {
+	if cap(buf) <= maxPooled {
+		buf = buf[:0]
+		b.pool.Put(&buf)
 	}
 }

@@ -50,7 +50,7 @@ type request struct {
 func (n *Node) newConn(m *member, nc net.Conn) *conn {
 	id := n.conns.next.Add(1)
 	return &conn{
-		node: n, member: m, id: id, nc: nc, log: n.cfg.log.With("conn_id", id), out: newOutbox(n.cfg.socket),
+		node: n, member: m, id: id, nc: nc, log: n.cfg.log.With("conn_id", id), out: newOutbox(n.cfg.socket, &n.buffers),
 		types: map[string]string{}, subs: map[wire.CorrelationID][]subscriber{},
 	}
 }
@@ -175,7 +175,7 @@ func (c *conn) sendPage(cmd Command, frame []byte) {
 	if c.node.hooks.any(cmd) {
 		id := wire.CorrelationID(frame[6:22])
 		c.sendHooked(cmd, id, raw(frame[4+wire.HeaderSize:]))
-		putBuffer(frame)
+		c.node.buffers.put(frame)
 		return
 	}
 	if !c.out.addBytes(frame, true) {

@@ -65,7 +65,7 @@ func readFiltered(c *conn, r *request, reply, denied Command, backward bool) {
 	page := wire.FilteredPage{
 		Commit: p.Position.Commit, Prepare: p.Position.Prepare, NextCommit: p.NextPos.Commit, NextPrepare: p.NextPos.Prepare, EndOfStream: p.End,
 	}
-	frame, start := wire.BeginFrame(getBuffer(), wire.Command(reply), 0, r.Correlation, wire.Auth{})
+	frame, start := wire.BeginFrame(c.node.buffers.get(), wire.Command(reply), 0, r.Correlation, wire.Auth{})
 	frame = page.AppendHead(frame)
 	for i := range p.Events {
 		e := encoded(p.Events[i], true, c.version == 0)

@@ -51,7 +51,7 @@ func readAll(c *conn, r *request, reply Command, backward bool) {
 	page := wire.AllPage{
 		Commit: p.Position.Commit, Prepare: p.Position.Prepare, NextCommit: p.NextPos.Commit, NextPrepare: p.NextPos.Prepare,
 	}
-	frame, start := wire.BeginFrame(getBuffer(), wire.Command(reply), 0, r.Correlation, wire.Auth{})
+	frame, start := wire.BeginFrame(c.node.buffers.get(), wire.Command(reply), 0, r.Correlation, wire.Auth{})
 	frame = page.AppendHead(frame)
 	for i := range p.Events {
 		e := encoded(p.Events[i], true, c.version == 0)

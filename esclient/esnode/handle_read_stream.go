@@ -64,7 +64,7 @@ func readStream(c *conn, r *request, reply Command, backward bool) {
 
 // streamPage builds the whole frame of a page.
 func (c *conn) streamPage(reply Command, id wire.CorrelationID, p *eventlog.Page) []byte {
-	frame, start := wire.BeginFrame(getBuffer(), wire.Command(reply), 0, id, wire.Auth{})
+	frame, start := wire.BeginFrame(c.node.buffers.get(), wire.Command(reply), 0, id, wire.Auth{})
 	for i := range p.Events {
 		e := encoded(p.Events[i], false, false)
 		frame = e.AppendField(frame, 1)

@@ -34,6 +34,7 @@ type Node struct {
 	psubs     psubs
 	hooks     hooks
 	conns     conns
+	buffers   buffers
 	members   []*member
 
 	leading  atomic.Int32 // index of the member that leads

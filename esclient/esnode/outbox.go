@@ -30,8 +30,9 @@ type segment struct {
 // outbox holds what a connection has to send. Everyone may add to it without waiting; its owner, the writer goroutine of
 // the connection, takes it out. It is bounded: who reads too slowly is disconnected.
 type outbox struct {
-	limits ClientSocket
-	wake   chan struct{}
+	limits  ClientSocket
+	buffers *buffers
+	wake    chan struct{}
 
 	mu      sync.Mutex
 	open    segment   // of small frames, still growing
@@ -44,8 +45,8 @@ type outbox struct {
 	stalled bool      // nothing is sent any more, and the connection stays open
 }
 
-func newOutbox(limits ClientSocket) *outbox {
-	return &outbox{limits: limits, wake: make(chan struct{}, 1)}
+func newOutbox(limits ClientSocket, b *buffers) *outbox {
+	return &outbox{limits: limits, buffers: b, wake: make(chan struct{}, 1)}
 }
 
 // add appends one frame and reports whether there was room for it.
@@ -60,7 +61,7 @@ func (o *outbox) add(cmd Command, id wire.CorrelationID, b body) bool {
 		return false
 	}
 	if o.open.bytes == nil {
-		o.open = segment{bytes: getBuffer(), pooled: true}
+		o.open = segment{bytes: o.buffers.get(), pooled: true}
 	}
 	before := len(o.open.bytes)
 	frame, start := wire.BeginFrame(o.open.bytes, wire.Command(cmd), 0, id, wire.Auth{})
@@ -208,7 +209,7 @@ func (o *outbox) run(nc net.Conn) {
 		o.wrote(batch)
 		for i := range batch {
 			if batch[i].pooled {
-				putBuffer(batch[i].bytes)
+				o.buffers.put(batch[i].bytes)
 			}
 			batch[i] = segment{}
 		}

@@ -39,6 +39,7 @@ type Log struct {
 	store storage
 	torn  *TornTail
 
+	pages   sync.Pool
 	trusted bool // the storage is memory, which is not checked when it is read
 
 	mu      sync.RWMutex

@@ -84,21 +84,28 @@ type Page struct {
 	NextPos    Position // pages of all streams: where to go on
 	Err        error    // with ReadError
 
+	home    *sync.Pool
 	mem     pages
 	records []record
 }
 
-var pagePool = sync.Pool{New: func() any { return new(Page) }}
-
-func newPage() *Page { return pagePool.Get().(*Page) }
+func (l *Log) newPage() *Page {
+	p, ok := l.pages.Get().(*Page)
+	if !ok {
+		p = new(Page)
+	}
+	p.home = &l.pages
+	return p
+}
 
 // Release gives the memory of the page back.
 func (p *Page) Release() {
 	p.mem.reset()
 	clear(p.Events)
 	clear(p.records)
+	home := p.home
 	*p = Page{Events: p.Events[:0], records: p.records[:0], mem: p.mem}
-	pagePool.Put(p)
+	home.Put(p)
 }
 
 func (p *Page) fail(err error) *Page {

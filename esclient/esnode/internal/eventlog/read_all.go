@@ -33,7 +33,7 @@ type AllQuery struct {
 
 // ReadAll reads events of all streams, forward from a position on, or backward what lies before it.
 func (l *Log) ReadAll(q AllQuery) *Page {
-	p := newPage()
+	p := l.newPage()
 	head := l.head.Load()
 	if q.From == (Position{-1, -1}) {
 		q.From = Position{head, head}

@@ -80,7 +80,7 @@ func (l *Log) LastNumber(name string) int64 {
 
 // ReadEvent reads one event of a stream; number -1 is the last one.
 func (l *Log) ReadEvent(name string, number int64, resolve bool) *Page {
-	p := newPage()
+	p := l.newPage()
 	head := l.head.Load()
 	v, err := l.lockedView(name, head)
 	if err != nil {
@@ -136,7 +136,7 @@ func (p *Page) addRecord(r record, pos int64) {
 
 // ReadStream reads count events of a stream from a number on, upwards or downwards; from -1 downwards is the last event.
 func (l *Log) ReadStream(name string, from int64, count int, backward, resolve bool) *Page {
-	p := newPage()
+	p := l.newPage()
 	head := l.head.Load()
 	p.LastCommit = l.lastCommit.Load()
 	v, err := l.lockedView(name, head)
