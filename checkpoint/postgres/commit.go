@@ -18,6 +18,7 @@ type commit struct {
 	script script
 	steps  []*checkpoint.Table // what each statement is about; nil for none
 	moved  int                 // index of the statement that moves the position
+	lookup bool                // the server has been told to look up each key
 	guess  *guesses            // which tables get new rows only; nil = do not guess
 	plain  map[int]bool        // the statements that rely on such a guess
 }
@@ -60,6 +61,10 @@ func (c *commit) addDeletes(w checkpoint.TableWrite) error {
 	params, err := keyArrays(w.Table, sql, w.Deletes)
 	if err != nil {
 		return err
+	}
+	if !c.lookup && len(w.Deletes) > 1 {
+		c.lookup = true
+		c.add(nil, c.lease.store.sql.lookup, "off")
 	}
 	c.add(w.Table, sql.remove, params...)
 	return nil

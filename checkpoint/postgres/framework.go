@@ -10,9 +10,9 @@ import (
 // frameworkSQL are the statements about the framework's own tables of one schema. Times are always those of
 // clock_timestamp(), which goes on while a transaction waits for a lock.
 type frameworkSQL struct {
-	version, inspect, claim, list, commit, renew, report, release, reset, settings, blockers string
-	park, unpark, retry, answer, parked, parkedKeys, clearParked, exists, mark               string
-	send, command, commands                                                                  string
+	version, inspect, claim, list, commit, renew, report, release, reset, settings, lookup, blockers string
+	park, unpark, retry, answer, parked, parkedKeys, clearParked, exists, mark                       string
+	send, command, commands                                                                          string
 }
 
 func newFrameworkSQL(schema string) frameworkSQL {
@@ -92,6 +92,9 @@ func newFrameworkSQL(schema string) frameworkSQL {
 
 		// For the length of the transaction: who we are, for those that we may block.
 		settings: `SELECT set_config('application_name', $1, true)`,
+
+		// For the length of the transaction: find rows by looking up each key, rather than by reading the whole table.
+		lookup: `SELECT set_config('enable_hashjoin', $1, true), set_config('enable_mergejoin', $1, true)`,
 
 		// Ends the backends that hold up the transaction named $1 and belong to the same projection ($2, a pattern) with
 		// an epoch below $3.
