@@ -18,6 +18,7 @@ Production is a real Event Store.`
 type nodeFlags struct {
 	tcp, tls, http, dir, fsync, seed string
 	users                            []string
+	noProjections                    bool
 }
 
 func newNode(e *env) *cobra.Command {
@@ -33,6 +34,7 @@ func newNode(e *env) *cobra.Command {
 	c.Flags().StringVar(&f.fsync, "fsync", "", "`when` an append is acknowledged: always, never (survives a killed process, not a power cut)")
 	c.Flags().StringVar(&f.seed, "seed", "", "`file` of events to begin with, in place of the file's; off for none")
 	c.Flags().StringArrayVar(&f.users, "user", nil, "an account beside admin and ops, as `name:password:group,group`; may be repeated")
+	c.Flags().BoolVar(&f.noProjections, "no-projections", false, "write no links of the system projections ($ce-, $et-, $streams), like a server without them")
 	return c
 }
 
@@ -84,7 +86,7 @@ func override(value *string, flag string) {
 }
 
 func (f *nodeFlags) options() ([]esnode.Option, error) {
-	var opts []esnode.Option
+	opts := []esnode.Option{esnode.SystemProjections(!f.noProjections)}
 	if f.fsync != "" && f.fsync != "always" && f.fsync != "never" {
 		return nil, usage(fmt.Errorf("--fsync %q: want always or never", f.fsync))
 	}
