@@ -118,6 +118,7 @@ func Parse(path string, data []byte, lookup func(name string) (value string, ok 
 		spec().read(w, n, "", raw)
 		w.compile(raw)
 		if len(w.mistakes) == 0 {
+			raw.compileUpcasters(w)
 			raw.Views = w.compileViews(raw)
 			raw.Tests = w.compileTests(raw)
 		}
@@ -171,6 +172,7 @@ type document struct {
 	*Config
 	projections []named[rawProjection]
 	events      declaredEvents
+	upcasts     []rawUpcast
 	views       []named[rawView]
 	tests       []rawTest
 }
@@ -189,6 +191,8 @@ func spec() *object[document] {
 			of("events", mappingOf[rawEvent]{item: eventSpec(), what: "event types"},
 				func(d *document) *[]named[rawEvent] { return (*[]named[rawEvent])(&d.events) },
 				"What events hold, by type, so that expressions are checked when the file is loaded."),
+			of("upcasters", listOf[rawUpcast]{upcastSpec(), "one upcaster"}, func(d *document) *[]rawUpcast { return &d.upcasts },
+				"How old versions of events become those that the projections know."),
 			of("projections", mappingOf[rawProjection]{item: projectionSpec(), what: "names of projections"},
 				func(d *document) *[]named[rawProjection] { return &d.projections },
 				"What is kept up to date from which events, by name."),

@@ -8,6 +8,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/codec"
 	"github.com/photonpump/projector/projector"
 	"github.com/photonpump/projector/projector/readmodel"
 	"github.com/photonpump/projector/projector/source"
@@ -21,6 +22,8 @@ type Projection struct {
 	model    *readmodel.Model
 	settings []projector.Setting
 	retry    projector.RetryPolicy
+
+	upcasters *codec.Upcasters // nil = none
 }
 
 // Tables that the projection writes, in the order of the file.

@@ -46,7 +46,10 @@ func (t *Test) runAll(ctx context.Context, store checkpoint.Store, batch int) (e
 	}
 	failed := false
 	for _, p := range t.config.Projections {
-		events := t.events(p)
+		events, err := t.events(p)
+		if err != nil {
+			return err
+		}
 		if len(events) == 0 {
 			continue
 		}
@@ -80,7 +83,7 @@ func (t *Test) runAll(ctx context.Context, store checkpoint.Store, batch int) (e
 }
 
 // events returns those that a projection reads, with all that is not given made up.
-func (t *Test) events(p *Projection) []source.Event {
+func (t *Test) events(p *Projection) ([]source.Event, error) {
 	var events []source.Event
 	for i, e := range t.given {
 		if e.Stream == "" {
@@ -96,9 +99,15 @@ func (t *Test) events(p *Projection) []source.Event {
 			e.Created = time.Date(2024, 1, 1, 0, 0, i, 0, time.UTC)
 		}
 		e.Number, e.Position = int64(i), checkpoint.AtNumber(int64(i))
+		if p.upcasters != nil {
+			var err error
+			if e.Type, e.Data, err = p.upcasters.Upcast(e.Type, e.Data, e.Metadata); err != nil {
+				return nil, t.fail(t.Line, "event %d: %v", i+1, err)
+			}
+		}
 		events = append(events, e)
 	}
-	return events
+	return events, nil
 }
 
 // fold folds the events of a projection. It reports whether the last one failed as it must.
