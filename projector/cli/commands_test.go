@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -298,6 +299,43 @@ func TestTests(t *testing.T) {
 	code, stdout, stderr = runCLI(t, "", "test", "--config", bad)
 	if code != ExitError || !strings.Contains(stdout, "FAIL  counts\n") || !strings.Contains(stdout, "bad.yaml:") || !strings.Contains(stderr, "1 of 1 test failed") {
 		t.Errorf("code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+func TestPlan(t *testing.T) {
+	t.Parallel()
+	f := newFolder(t)
+	want := func(want string) {
+		t.Helper()
+		if got := f.run("plan"); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	want("jumps: new, reads 4 events\n  makes table jumps\n")
+	f.run("run", "--once")
+	want("jumps: up to date at 3\n  table jumps has 2 rows\n")
+	f.append("pony.jumped", `{"name":"Ivy","height_m":1}`)
+	want("jumps: goes on after 3, reads 1 event\n  table jumps has 2 rows\n")
+	b, err := os.ReadFile(filepath.Join(f.dir, "projector.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.write("projector.yaml", strings.Replace(string(b), "{jumps: 1}", "{jumps: 2}", 1))
+	want("jumps: changed; will not go on until `projector reset jumps`, then reads 5 events\n  table jumps has 2 rows\n")
+	if got := f.fail(ExitStopped, "run", "--once"); !strings.Contains(got, "definition changed") {
+		t.Error(got)
+	}
+}
+
+func TestDryRun(t *testing.T) {
+	t.Parallel()
+	f := newFolder(t)
+	got := f.run("dry-run", "--limit", "1")
+	if !strings.HasSuffix(got, "\njumps: 2 rows\nname  jumps  best_m\nIvy       2     0.6\n… 1 more\n") {
+		t.Error(got)
+	}
+	if _, err := os.Stat(filepath.Join(f.dir, "projector.db")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the database was made: %v", err)
 	}
 }
 

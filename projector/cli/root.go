@@ -21,12 +21,11 @@ Exit codes:
 
 func newRoot(e *env) *cobra.Command {
 	root := &cobra.Command{
-		Use:               "projector",
-		Short:             "Projection services over Event Store",
-		Long:              rootLong,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Use:           "projector",
+		Short:         "Projection services over Event Store",
+		Long:          rootLong,
+		SilenceErrors: true,
+		SilenceUsage:  true,
 	}
 	root.SetIn(e.stdin)
 	root.SetOut(e.stdout)
@@ -37,7 +36,7 @@ func newRoot(e *env) *cobra.Command {
 	p.StringVar(&e.flags.database, "database", "", "`URL` of the database, in place of the file's: postgres://user:password@host/name, or sqlite://path")
 	p.TextVar(&e.flags.logLevel, "log", e.flags.logLevel, "least `level` of log lines on stderr: DEBUG, INFO, WARN or ERROR; run and node use INFO where there is no terminal")
 	root.AddCommand(
-		newRun(e), newLint(e), newTest(e), newSchema(e), newShow(e), newStatus(e), newParked(e), newReset(e),
+		newRun(e), newPlan(e), newDryRun(e), newLint(e), newTest(e), newSchema(e), newShow(e), newStatus(e), newParked(e), newReset(e),
 		newImport(e), newAppend(e), newRead(e), newTail(e), newNode(e), newVersion(e),
 	)
 	return root

@@ -58,7 +58,8 @@ func (e *env) run(ctx context.Context, once bool) error {
 		return fmt.Errorf("database %s: %w", describeDatabase(cfg), err)
 	}
 	defer store.Close() //nolint:errcheck // what counts is committed
-	s := &service{env: e, cfg: cfg, es: es, store: store, projections: projections, once: once}
+	e.notef("database:    %s\n", describeDatabase(cfg))
+	s := &service{env: e, cfg: cfg, es: es, store: store, projections: projections, once: once, limit: shownRows}
 	return s.run(ctx)
 }
 
@@ -82,6 +83,7 @@ type service struct {
 	store       checkpoint.Store
 	projections []*projector.Projection
 	once        bool
+	limit       int // rows to show of each table
 	runner      *projector.Runner
 }
 
@@ -100,7 +102,6 @@ func (s *service) run(ctx context.Context) error {
 		return usage(err)
 	}
 	metrics.Observe(s.runner)
-	s.notef("database:    %s\n", describeDatabase(s.cfg))
 	if !s.once {
 		end, err := s.serveAdmin(ctx, metrics)
 		if err != nil {
@@ -167,11 +168,11 @@ func (s *service) showTables(ctx context.Context) error {
 				return err
 			}
 			s.printf("\n%s: %s\n", t.Name, plural(n, "row"))
-			if err := s.printRows(ctx, s.cfg, s.store, t, "table", shownRows); err != nil {
+			if err := s.printRows(ctx, s.cfg, s.store, t, "table", s.limit); err != nil {
 				return err
 			}
-			if n > shownRows {
-				s.printf("… all of them: projector show %s\n", t.Name)
+			if s.limit > 0 && n > int64(s.limit) {
+				s.printf("… %s more\n", progress.Count(n-int64(s.limit)))
 			}
 		}
 	}
@@ -181,7 +182,7 @@ func (s *service) showTables(ctx context.Context) error {
 func (s *service) showViews(ctx context.Context) error {
 	for _, v := range s.cfg.Views {
 		s.printf("\n%s\n", v.Name)
-		if err := s.printView(ctx, s.store, v.Name, "table", shownRows); err != nil {
+		if err := s.printView(ctx, s.store, v.Name, "table", s.limit); err != nil {
 			return err
 		}
 	}

@@ -18,8 +18,7 @@ type watch struct {
 	begin time.Time
 	lived sync.Once // everything was live for the first time
 
-	meter progress.Meter
-	last  string // text on anything but a terminal, where it is not repeated
+	meter progress.Meter // of text
 }
 
 // OnState implements [projector.StateHook].
@@ -37,7 +36,7 @@ func isLive(all []projector.Status) bool {
 	})
 }
 
-// text is "" when there is nothing new to say. It is called by one goroutine at a time.
+// text is called by one goroutine at a time.
 func (w *watch) text() string {
 	all := w.runner.Status()
 	var done int64
@@ -52,12 +51,7 @@ func (w *watch) text() string {
 			text += fmt.Sprintf(", %s/s", progress.Count(r))
 		}
 	}
-	text += trouble(all)
-	if !w.line.Live() && text == w.last {
-		return ""
-	}
-	w.last = text
-	return text
+	return text + trouble(all)
 }
 
 // trouble names the projections that do not do what they should.

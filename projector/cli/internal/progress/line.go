@@ -23,7 +23,7 @@ type Line struct {
 	mu    sync.Mutex
 	w     io.Writer
 	width func() int // of the terminal; nil = the output is not a terminal
-	shown string     // on a terminal
+	shown string     // last; on a terminal, what stands there now
 }
 
 // New makes a line for w. Width returns the number of columns of the terminal; nil says that w is none.
@@ -32,17 +32,21 @@ func New(w io.Writer, width func() int) *Line { return &Line{w: w, width: width}
 // Live reports whether the output is a terminal.
 func (l *Line) Live() bool { return l.width != nil }
 
-// Set changes the text, which is one line without its end. On anything but a terminal it prints it.
+// Set changes the text, which is one line without its end. On anything but a terminal it prints it, if it is another one.
 func (l *Line) Set(text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.Live() {
-		l.write(text + "\n")
+	if l.Live() {
+		text = fit(text, l.width())
+	}
+	if text == l.shown {
 		return
 	}
-	if text = fit(text, l.width()); text != l.shown {
-		l.shown = text
+	l.shown = text
+	if l.Live() {
 		l.write(eraseLine + text)
+	} else {
+		l.write(text + "\n")
 	}
 }
 
@@ -50,17 +54,17 @@ func (l *Line) Set(text string) {
 func (l *Line) Clear() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.shown != "" {
-		l.shown = ""
+	if l.shown != "" && l.Live() {
 		l.write(eraseLine)
 	}
+	l.shown = ""
 }
 
 // Write prints above the line. Each call should end with a newline.
 func (l *Line) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.shown == "" {
+	if l.shown == "" || !l.Live() {
 		return l.w.Write(p)
 	}
 	l.write(eraseLine)

@@ -40,6 +40,7 @@ func TestPlainLines(t *testing.T) {
 	if _, err := l.Write([]byte("log\n")); err != nil {
 		t.Fatal(err)
 	}
+	l.Set("one") // is not repeated
 	l.Set("longer than that")
 	l.Clear()
 	if got, want := b.String(), "one\nlog\nlonger than that\n"; got != want {
