@@ -1,14 +1,20 @@
 package esclient_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/photonpump/projector/esclient"
 	"github.com/photonpump/projector/esclient/esnode"
+	"github.com/photonpump/projector/esclient/internal/wire"
+	"github.com/photonpump/projector/esclient/internal/wire/wirepb"
 )
 
 // nextLive reads until a subscription is live, and returns the number of events.
@@ -231,5 +237,50 @@ func TestStopWakes(t *testing.T) {
 		}
 		_ = c.Close()
 		_ = node.Close()
+	})
+}
+
+// TestNextKeepsEvents ends the context of a consumer at a bad moment: what was read before is delivered, once.
+func TestNextKeepsEvents(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t)
+		var wg sync.WaitGroup
+		confirm := make(chan struct{})
+		wg.Go(func() {
+			s := p.next()
+			page := wire.StreamPage{Next: 2, Last: 1, EndOfStream: true}
+			for i := range 2 {
+				page.Events = append(page.Events, wire.Resolved{HasEvent: true, Event: wire.Record{
+					Stream: []byte("s"), Number: int64(i), ID: make([]byte, 16), Type: []byte("counted"), Data: fmt.Append(nil, i),
+				}})
+			}
+			s.reply(s.expect(wire.ReadStreamEventsForward), wire.ReadStreamEventsForwardCompleted, page.Append(nil))
+			s.expect(wire.SubscribeToStream) // and given up
+			s.expect(wire.UnsubscribeFromStream)
+			subscribe := s.expect(wire.SubscribeToStream)
+			<-confirm
+			s.replyProto(subscribe, wire.SubscriptionConfirmation, &wirepb.SubscriptionConfirmation{LastEventNumber: proto.Int64(1)})
+			page.Events = nil
+			s.reply(s.expect(wire.ReadStreamEventsForward), wire.ReadStreamEventsForwardCompleted, page.Append(nil))
+			s.drain()
+		})
+		c := dialPeer(t, p)
+		sub := c.SubscribeStream("s", esclient.FromStart(), esclient.SubscribeOptions{})
+		b, err := sub.Next(t.Context())
+		if err != nil || len(b.Events) != 2 || b.Live {
+			t.Errorf("first: %+v %v", b, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := sub.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("second: %v", err)
+		}
+		close(confirm)
+		if b, err = sub.Next(t.Context()); err != nil || len(b.Events) != 0 || !b.Live || b.Number != 1 {
+			t.Errorf("third: %+v %v", b, err)
+		}
+		_ = c.Close()
+		wg.Wait()
 	})
 }

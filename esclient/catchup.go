@@ -75,6 +75,7 @@ type catchUp struct {
 	located bool   // FromEnd has been resolved
 	live    bool   // the gap is closed: events come from the feed
 	told    bool   // the consumer knows that it is live
+	step    *page  // read and delivered, but not yet looked at for what follows
 	spare   []Event
 	failed  int // answers in a row that made no sense
 }
@@ -145,12 +146,20 @@ func (e *catchUp) start() cursor {
 // resume goes back to reading.
 func (e *catchUp) resume() {
 	e.drop()
-	e.live, e.told = false, false
+	e.live, e.told, e.step = false, false, nil
 	e.restart(e.start())
 }
 
-// readOn reads a page, and moves on to live events when there are no more. ok says that there is something to tell.
+// readOn reads a page. Its events are delivered before anything else is done about it, so that none are held up, or lost
+// when the context of the consumer ends meanwhile. ok says that there is something to tell.
 func (e *catchUp) readOn(ctx context.Context, s *Subscription) (b Batch, ok bool, err error) {
+	if e.step != nil {
+		if err := e.moveOn(ctx, s, *e.step); err != nil {
+			return b, false, err
+		}
+		e.step = nil
+		return b, false, nil
+	}
 	pg, events, err := e.read(ctx, s)
 	switch {
 	case errors.Is(err, ErrStreamNotFound):
@@ -163,13 +172,18 @@ func (e *catchUp) readOn(ctx context.Context, s *Subscription) (b Batch, ok bool
 	if e.filter != nil {
 		e.pass(pg.next.position)
 	}
-	switch f := e.current(); {
-	case f != nil:
-		err = e.closeGap(ctx, s, f, pg)
-	case pg.end:
-		err = e.goLive(ctx, s)
+	if pg.end || e.current() != nil {
+		e.step = &pg
 	}
-	return b, len(b.Events) > 0 || e.last != before, err
+	return b, len(b.Events) > 0 || e.last != before, nil
+}
+
+// moveOn subscribes at the end of what is there, and is live once a page read after that reaches what the feed has.
+func (e *catchUp) moveOn(ctx context.Context, s *Subscription, pg page) error {
+	if f := e.current(); f != nil {
+		return e.closeGap(ctx, s, f, pg)
+	}
+	return e.goLive(ctx, s)
 }
 
 // pass moves last over what a filter has dropped. A position that may be that of an event not looked at yet stays in

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -154,7 +155,7 @@ func (c *core) end(o *op, err error, uncertain bool) {
 	close(o.done)
 	c.release(o)
 	c.operations.Add(1)
-	if c.cfg.hooks != nil {
+	if c.cfg.hooks != nil && !errors.Is(err, errNotWanted) {
 		c.cfg.hooks.Operation(o.name, time.Since(o.started), tries, o.err)
 	}
 	if h, ok := o.handler.(liveHandler); ok {
@@ -247,6 +248,7 @@ func (c *core) detach(cause error) {
 		if !wasSent || o.resendAt != (time.Time{}) {
 			continue
 		}
+		o.lost = true
 		o.tries++
 		c.retried.Add(1)
 		if o.ambiguous || o.exhausted() {

@@ -3,6 +3,7 @@ package esclient
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -33,6 +34,10 @@ func (c *core) receive(cn *conn, p *wire.Package) error {
 	case doneVerdict:
 		c.finish(o, v.err)
 	case retryVerdict:
+		if o.ambiguous && errors.Is(v.err, ErrTimeout) {
+			c.abandon(o, v.err) // the server does not know either whether it was written
+			return nil
+		}
 		c.again(o, v.err)
 	case redirectVerdict:
 		return c.redirectTo(cn, o, v)
@@ -51,7 +56,9 @@ func (c *core) receiveUnasked(p *wire.Package) error {
 	case !p.Command.Known():
 		return protocolError(p.Command, errors.New("unknown command"))
 	}
-	c.log.Debug("late answer dropped", logCommand, p.Command.String(), logCorrelation, hexID(p.Correlation))
+	if c.log.Enabled(c.ctx, slog.LevelDebug) { // there may be very many, after a subscription was given up
+		c.log.Debug("late answer dropped", logCommand, p.Command.String(), logCorrelation, hexID(p.Correlation))
+	}
 	return nil
 }
 

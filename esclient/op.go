@@ -32,6 +32,7 @@ type op struct {
 	deadline time.Time          // zero = none
 	resendAt time.Time          // zero = it is with a connection, or will be with the next one
 	everSent bool               // by an earlier connection, or earlier on this one
+	lost     bool               // was sent before, and never answered: it may have been carried out
 	finished bool
 
 	started time.Time       // if there are hooks

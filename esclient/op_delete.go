@@ -32,7 +32,7 @@ func (c *Client) delete(ctx context.Context, name, stream string, expected Expec
 			return broken(p.Command, err)
 		}
 		at = Position{Commit: m.GetCommitPosition(), Prepare: m.GetPreparePosition()}
-		if hard && m.GetResult() == wirepb.OperationResult_OPERATION_RESULT_STREAM_DELETED && c.core.wasResent(o) {
+		if hard && m.GetResult() == wirepb.OperationResult_OPERATION_RESULT_STREAM_DELETED && c.core.wasLost(o) {
 			at = Position{Commit: -1, Prepare: -1}
 			return done(nil) // by the first sending, whose answer was lost
 		}
@@ -54,11 +54,11 @@ func (c *Client) delete(ctx context.Context, name, stream string, expected Expec
 	return at, nil
 }
 
-// wasResent reports whether an op may have reached a server before its current sending.
-func (c *core) wasResent(o *op) bool {
+// wasLost reports whether an earlier sending of an op may have been carried out, its answer being lost.
+func (c *core) wasLost(o *op) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return o.everSent
+	return o.lost
 }
 
 // checkVersion refuses expected versions that only an append can have.

@@ -111,7 +111,7 @@ func (c *Client) CreatePersistent(ctx context.Context, stream, group string, s P
 		case wirepb.CreatePersistentSubscriptionCompleted_RESULT_SUCCESS:
 			return done(nil)
 		case wirepb.CreatePersistentSubscriptionCompleted_RESULT_ALREADY_EXISTS:
-			if c.core.wasResent(o) {
+			if c.core.wasLost(o) {
 				return done(nil) // by the first sending, whose answer was lost
 			}
 			e.is = ErrAlreadyExists
@@ -155,7 +155,7 @@ func (c *Client) DeletePersistent(ctx context.Context, stream, group string) err
 	}
 	var o *op
 	h := handlerFunc{wire.DeletePersistentSubscriptionCompleted, func(p *wire.Package, _ *wire.Reader) verdict {
-		return changedVerdict(p, c.core.wasResent(o))
+		return changedVerdict(p, c.core.wasLost(o))
 	}}
 	o = c.newOp(name, groupName(stream, group), wire.DeletePersistentSubscription, h, func(dst []byte) []byte {
 		return appendProto(dst, &wirepb.DeletePersistentSubscription{SubscriptionGroupName: &group, EventStreamId: &stream})

@@ -193,3 +193,61 @@ func TestWithoutConnection(t *testing.T) {
 		wg.Wait()
 	})
 }
+
+// TestAmbiguousTimeout answers an append that may not be repeated with a time-out of the server.
+func TestAmbiguousTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			s := p.next()
+			timedOut := wire.WriteEventsCompletedBody{Result: wirepb.OperationResult_OPERATION_RESULT_COMMIT_TIMEOUT}
+			s.reply(s.expect(wire.WriteEvents), wire.WriteEventsCompleted, timedOut.Append(nil))
+			s.reply(s.expect(wire.WriteEvents), wire.WriteEventsCompleted, timedOut.Append(nil))
+			s.wrote(s.expect(wire.WriteEvents), 6)
+			s.drain()
+		})
+		c := dialPeer(t, p, esclient.WithRetryAmbiguous(false))
+		_, err := c.Append(t.Context(), "s", esclient.Any, esclient.NewEvent{Type: "t"})
+		if !errors.Is(err, esclient.ErrUnknownOutcome) || !errors.Is(err, esclient.ErrTimeout) {
+			t.Errorf("any version: %v", err)
+		}
+		if got, err := c.Append(t.Context(), "s", 5, esclient.NewEvent{Type: "t"}); err != nil || got.First != 6 {
+			t.Errorf("exact version: %v %v", got, err)
+		}
+		_ = c.Close()
+		wg.Wait()
+	})
+}
+
+// TestCreateGroupTwice tells a group that was there before from one that a lost answer was about.
+func TestCreateGroupTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t)
+		exists := &wirepb.CreatePersistentSubscriptionCompleted{Result: wirepb.CreatePersistentSubscriptionCompleted_RESULT_ALREADY_EXISTS.Enum()}
+		notReady := &wirepb.NotHandled{Reason: wirepb.NotHandled_REASON_NOT_READY.Enum()}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			s := p.next()
+			s.expect(wire.CreatePersistentSubscription)
+			s.close()
+			s = p.next()
+			s.replyProto(s.expect(wire.CreatePersistentSubscription), wire.CreatePersistentSubscriptionCompleted, exists)
+			s.replyProto(s.expect(wire.CreatePersistentSubscription), wire.NotHandled, notReady)
+			s.replyProto(s.expect(wire.CreatePersistentSubscription), wire.CreatePersistentSubscriptionCompleted, exists)
+			s.drain()
+		})
+		c := dialPeer(t, p)
+		if err := c.CreatePersistent(t.Context(), "s", "g", esclient.DefaultPersistentSettings()); err != nil {
+			t.Errorf("after a lost answer: %v", err)
+		}
+		err := c.CreatePersistent(t.Context(), "s", "g", esclient.DefaultPersistentSettings())
+		if !errors.Is(err, esclient.ErrAlreadyExists) {
+			t.Errorf("after not ready: %v", err)
+		}
+		_ = c.Close()
+		wg.Wait()
+	})
+}

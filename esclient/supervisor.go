@@ -24,7 +24,11 @@ func (c *core) run() {
 			}
 			failures++
 			gaveUp := c.cfg.reconnect.Attempts != Unlimited && failures >= c.cfg.reconnect.Attempts
-			if first && !c.cfg.lazy || gaveUp {
+			if first && !c.cfg.lazy {
+				c.shutdown(err) // Dial returns it
+				break
+			}
+			if gaveUp {
 				c.shutdown(&joined{text: err, also: ErrClosed})
 				break
 			}

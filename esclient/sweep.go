@@ -102,6 +102,7 @@ func (c *core) timedOut(o *op, now time.Time) {
 		return
 	}
 	if o.state.Load() == opSent {
+		o.lost = true
 		c.send(o)
 	} else {
 		o.deadline = now.Add(o.timeout)
