@@ -18,6 +18,7 @@ func TestCases(t *testing.T) {
 func TestCookbook(t *testing.T) {
 	t.Parallel()
 	runTests(t, "../../examples/cookbook/*.yaml")
+	runTests(t, "../../projector.yaml")
 }
 
 func runTests(t *testing.T, pattern string) {

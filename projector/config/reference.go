@@ -39,7 +39,9 @@ A field that may be missing within another that may be missing is written ` + "`
 missing, ` + "`body.n ?? 0`" + `. In ` + "`{…}` and `[…]`" + `, YAML wants quotes around expressions with ` + "`?`, `:` or a comma" + `.
 
 Column types are ` + "`text`, `int` (64 bits), `float` (64 bits), `decimal` (exact), `bool`, `time` (UTC, microseconds), `uuid`, `bytes`, `json`" + `,
-and ` + "`list of`" + ` each of them. They mean the same in every database. A value that a column cannot hold is an error of that event.
+and ` + "`list of`" + ` each of them. They mean the same in every database. A ` + "`decimal`" + ` keeps
+all digits of a number where the expression is a path in the body, ` + "`body.price` or `body.price ?? 0`" + `, and in ` + "`increment`, `max`" + ` and
+` + "`min`" + `; what expressions themselves compute are ints and floats of 64 bits. A value that a column cannot hold is an error of that event.
 
 `
 

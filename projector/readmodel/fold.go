@@ -21,6 +21,7 @@ type fold struct {
 	epoch      int64
 	rows       []*rowSet // as model.tables
 	routes     map[string]*route
+	known      []*route // those of routes that do something
 
 	ops    []op      // of the batch
 	looks  []*row    // of ops
@@ -250,10 +251,7 @@ func (f *fold) reset() {
 	clear(f.looked)
 	f.looks, f.looked, f.noted = f.looks[:0], f.looked[:0], 0
 	f.step = boundStep{}
-	for _, r := range f.routes {
-		if r == nil {
-			continue
-		}
+	for _, r := range f.known {
 		for _, in := range r.feeds {
 			in.count = 0
 			in.reset()
@@ -294,6 +292,8 @@ func (f *fold) route(eventType string) *route {
 		if len(f.routes) > maxUnknownTypes {
 			return nil
 		}
+	} else {
+		f.known = append(f.known, r)
 	}
 	f.routes[eventType] = r
 	return r

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/codec"
 	"github.com/photonpump/projector/projector"
 )
 
@@ -40,6 +41,8 @@ type keyedRule interface {
 	keyOf() *keyShape
 	// fill tells which columns the key fills.
 	fill(key []string)
+	// decodeWith sets the codec, or only where none is set.
+	decodeWith(c *chosenCodec, always bool)
 }
 
 // Table makes a table whose rows are of struct type R, see the package's documentation for its columns. It panics on
@@ -65,6 +68,9 @@ func Table[R any](name string, parts ...Part[R]) *Model {
 		}
 		if err := r.keyOf().matches(key); err != nil {
 			panic(fmt.Sprintf("readmodel: table %q, event type %q: %v", name, r.eventType(), err))
+		}
+		if p.codec != nil {
+			r.decodeWith(&chosenCodec{p.codec}, true)
 		}
 		t.rules = append(t.rules, r)
 	}
@@ -126,6 +132,19 @@ func Join(models ...*Model) *Model {
 // CacheRows sets how many rows of each table are kept in memory between batches, and returns m. 0 keeps none.
 func (m *Model) CacheRows(n int) *Model {
 	m.cacheRows = max(n, 0)
+	return m
+}
+
+// WithCodec sets how bodies are decoded where a part does not say, and returns m. Defaults to JSON.
+func (m *Model) WithCodec(c codec.Codec) *Model {
+	chosen := &chosenCodec{c}
+	for _, t := range m.tables {
+		for _, r := range t.rules {
+			if r, ok := r.(keyedRule); ok {
+				r.decodeWith(chosen, false)
+			}
+		}
+	}
 	return m
 }
 

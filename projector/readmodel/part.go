@@ -1,16 +1,24 @@
 package readmodel
 
 import (
+	"github.com/photonpump/projector/codec"
 	"github.com/photonpump/projector/projector"
 )
 
 // Part is what one type of event does to a table of R. [On] and [OnEach] make parts, [Table] takes them.
 type Part[R any] struct {
 	build func(table string) keyedRule
+	codec codec.Codec // nil = that of the model
 }
 
-// On folds each event of a type into one row: keyFn names the row, foldFn changes it. The body is decoded as JSON unless
-// B says otherwise. An error of foldFn, or a panic, leaves nothing of the event in any table.
+// WithCodec sets how the bodies of these events are decoded. Defaults to that of the table, see [Model.WithCodec].
+func (p Part[R]) WithCodec(c codec.Codec) Part[R] {
+	p.codec = c
+	return p
+}
+
+// On folds each event of a type into one row: keyFn names the row, foldFn changes it. The body is decoded as JSON, unless
+// [Part.WithCodec] or [Model.WithCodec] say otherwise. An error of foldFn, or a panic, leaves nothing of the event in any table.
 //
 // Both functions must depend on nothing but their arguments: an event may be folded again after a failure.
 func On[B any, K comparable, R any](eventType string, keyFn func(e projector.Event[B]) K, foldFn func(r *Row[R], e projector.Event[B]) error) Part[R] {

@@ -95,15 +95,18 @@ func (s *typedState[R]) after(key []any) error {
 	return s.setKey(key)
 }
 
-// decodingOf decodes bodies into B. Rules with equal types and codecs share it.
+// decodingOf decodes bodies into B. Rules with equal types and the same codec share it.
 type decodingOf[B any] struct {
-	codec codec.Codec
+	codec *chosenCodec
 }
 
+// chosenCodec is a codec that may be compared, by what chose it; nil = JSON.
+type chosenCodec struct{ codec.Codec }
+
 func (d decodingOf[B]) newDecoder(projection string, epoch int64) decoder {
-	c := d.codec
-	if c == nil {
-		c = codec.JSON()
+	c := codec.JSON()
+	if d.codec != nil {
+		c = d.codec.Codec
 	}
 	return &decoded[B]{codec: c, projection: projection, epoch: epoch}
 }
@@ -130,8 +133,8 @@ type typed[B any, K comparable] struct {
 	event    string
 	table    string
 	keyShape *keyShape
-	columns  []string    // of the key
-	codec    codec.Codec // nil = JSON
+	columns  []string // of the key
+	codec    *chosenCodec
 }
 
 func newTyped[B any, K comparable](event, table string) typed[B, K] {
@@ -146,7 +149,12 @@ func (t *typed[B, K]) eventType() string   { return t.event }
 func (t *typed[B, K]) decoding() decoding  { return decodingOf[B]{codec: t.codec} }
 func (t *typed[B, K]) fingerprint() string { return "" } // nobody knows what a function does
 func (t *typed[B, K]) keyOf() *keyShape    { return t.keyShape }
-func (t *typed[B, K]) fill(key []string)   { t.columns = key }
+func (t *typed[B, K]) decodeWith(c *chosenCodec, always bool) {
+	if always || t.codec == nil {
+		t.codec = c
+	}
+}
+func (t *typed[B, K]) fill(key []string) { t.columns = key }
 
 // keyBuffer turns keys into their two forms, one at a time and without allocating.
 type keyBuffer[K comparable] struct {
