@@ -97,19 +97,23 @@ func versionTable(schema string) string {
 `
 }
 
-// DDL returns the statements that make the framework's own tables in an empty schema, for a database whose owner wants
-// to run them by hand. [Store.Migrate] then has nothing to do, and needs no right to create anything.
-func (s *Store) DDL() string {
-	schema := quote(s.schema)
-	steps := migrations(schema)
+// DDL returns the statements that make everything the store needs: the schema, if it does not exist, the framework's own
+// tables, and those of read models. They are for a database whose owner wants to run them by hand; [Store.Migrate] and
+// [Store.EnsureTables] then have nothing to do, and need no right to create anything.
+func DDL(schema string, tables ...*checkpoint.Table) (string, error) {
+	quoted, steps := quote(schema), migrations(quote(schema))
+	errs := []error{checkIdentifier("schema", schema)}
 	var b strings.Builder
-	fmt.Fprintf(&b, "CREATE SCHEMA IF NOT EXISTS %s;\n", schema)
-	b.WriteString(versionTable(schema))
+	fmt.Fprintf(&b, "CREATE SCHEMA IF NOT EXISTS %s;\n%s", quoted, versionTable(quoted))
 	for _, step := range steps {
-		b.WriteString(step.statements)
+		b.WriteString(strings.TrimPrefix(step.statements, "\n"))
 	}
-	fmt.Fprintf(&b, "INSERT INTO %s.projector_version (version, oldest) VALUES (%d, %d);\n", schema, len(steps), steps[len(steps)-1].oldest)
-	return b.String()
+	fmt.Fprintf(&b, "INSERT INTO %s.projector_version (version, oldest) VALUES (%d, %d);\n", quoted, len(steps), steps[len(steps)-1].oldest)
+	for _, t := range tables {
+		errs = append(errs, checkTable(t))
+		b.WriteString(createTable(schema, t) + ";\n")
+	}
+	return b.String(), errors.Join(errs...)
 }
 
 // migrateAttempts bounds how often Migrate starts again because another process made the same schema or table.

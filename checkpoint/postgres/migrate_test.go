@@ -84,7 +84,15 @@ func TestMigrateMeetsALaterRelease(t *testing.T) {
 func TestDDL(t *testing.T) {
 	t.Parallel()
 	owner, schema, exec := migrating(t)
-	exec(owner.DDL())
+	table := &checkpoint.Table{
+		Name: "t", Key: []string{"k"}, Indexes: []checkpoint.Index{{Columns: []string{"v", "k"}, Unique: true}},
+		Columns: []checkpoint.Column{{Name: "k", Type: checkpoint.Type{Base: checkpoint.Text}}, {Name: "v", Type: checkpoint.Type{Base: checkpoint.Decimal, List: true}}},
+	}
+	ddl, err := DDL(owner.schema, table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(ddl)
 	exec(`CREATE ROLE ` + schema + ` NOLOGIN; GRANT USAGE ON SCHEMA ` + schema + ` TO ` + schema + `;
 		GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ` + schema + ` TO ` + schema)
 	defer exec(`DROP OWNED BY ` + schema + `; DROP ROLE ` + schema)
@@ -113,8 +121,14 @@ func TestDDL(t *testing.T) {
 	if _, err := s.Send(t.Context(), "p", checkpoint.Command{Name: "c"}); err != nil {
 		t.Fatal(err)
 	}
-	table := &checkpoint.Table{Name: "t", Key: []string{"k"}, Columns: []checkpoint.Column{{Name: "k", Type: checkpoint.Type{Base: checkpoint.Int}}}}
+	if err := s.EnsureTables(t.Context(), table); err != nil {
+		t.Fatal(err)
+	}
+	table.Name = "another"
 	if err := s.EnsureTables(t.Context(), table); s.Classify(err) != checkpoint.ClassConfiguration {
 		t.Fatalf("got error %v of class %v, want one about the right to create a table", err, s.Classify(err))
+	}
+	if _, err := DDL("", &checkpoint.Table{}); !errors.Is(err, checkpoint.ErrInvalid) {
+		t.Fatalf("got error %v, want %v", err, checkpoint.ErrInvalid)
 	}
 }

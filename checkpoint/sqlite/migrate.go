@@ -93,16 +93,22 @@ const versionTable = `CREATE TABLE IF NOT EXISTS projector_version (
 );
 `
 
-// DDL returns the statements that make the framework's own tables in an empty file.
-func (s *Store) DDL() string {
+// DDL returns the statements that make everything the store needs in an empty file: the framework's own tables, and
+// those of read models.
+func DDL(tables ...*checkpoint.Table) (string, error) {
 	steps := migrations()
+	var errs []error
 	var b strings.Builder
 	b.WriteString(versionTable)
 	for _, step := range steps {
-		b.WriteString(step.statements)
+		b.WriteString(strings.TrimPrefix(step.statements, "\n"))
 	}
 	fmt.Fprintf(&b, "INSERT INTO projector_version (one, version, oldest) VALUES (1, %d, %d);\n", len(steps), steps[len(steps)-1].oldest)
-	return b.String()
+	for _, t := range tables {
+		errs = append(errs, checkTable(t))
+		b.WriteString(createTable(t))
+	}
+	return b.String(), errors.Join(errs...)
 }
 
 // Migrate implements [checkpoint.Store]. The lock is the write lock of the file.

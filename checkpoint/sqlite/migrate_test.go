@@ -78,11 +78,22 @@ func TestMigrateMeetsALaterRelease(t *testing.T) {
 func TestDDL(t *testing.T) {
 	t.Parallel()
 	s, exec := migrating(t)
-	exec(s.DDL())
-	if err := s.Migrate(t.Context()); err != nil {
+	table := &checkpoint.Table{
+		Name: "t", Key: []string{"k"}, Indexes: []checkpoint.Index{{Columns: []string{"v", "k"}, Unique: true}},
+		Columns: []checkpoint.Column{{Name: "k", Type: checkpoint.Type{Base: checkpoint.Text}}, {Name: "v", Type: checkpoint.Type{Base: checkpoint.Decimal, List: true}}},
+	}
+	ddl, err := DDL(table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(ddl)
+	if err := errors.Join(s.Migrate(t.Context()), s.EnsureTables(t.Context(), table)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Acquire(t.Context(), checkpoint.Claim{Name: "p", TTL: time.Minute}); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := DDL(&checkpoint.Table{}); !errors.Is(err, checkpoint.ErrInvalid) {
+		t.Fatalf("got error %v, want %v", err, checkpoint.ErrInvalid)
 	}
 }

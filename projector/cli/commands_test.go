@@ -347,6 +347,18 @@ func TestSchema(t *testing.T) {
 	}
 }
 
+func TestDDL(t *testing.T) {
+	t.Parallel()
+	f := newFolder(t)
+	if got := f.run("ddl"); !strings.Contains(got, "CREATE TABLE projector_projections") || !strings.Contains(got, `CREATE TABLE "jumps"`) {
+		t.Error(got)
+	}
+	got := f.run("ddl", "--database", "postgres://nobody@nowhere.invalid/x")
+	if !strings.Contains(got, `CREATE TABLE "public".projector_projections`) || !strings.Contains(got, `CREATE TABLE "public"."jumps"`) {
+		t.Error(got)
+	}
+}
+
 func TestViews(t *testing.T) {
 	t.Parallel()
 	f := newFolder(t)
