@@ -1,8 +1,13 @@
 package config
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"maps"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,14 +79,42 @@ func (w *walker) expand(n *yaml.Node, path, s string) (string, bool) {
 			w.fail(n, path, "${ is never closed; write $${ for a plain ${")
 			return "", false
 		}
-		value, set := w.lookup(name)
-		if !set {
-			w.fail(n, path, "environment variable %s is not set", name)
+		value, problem := w.variable(name)
+		if problem != "" {
+			w.fail(n, path, "%s", problem)
 			good = false
 		}
 		b.WriteString(s[:i] + value)
 		s = rest
 	}
+}
+
+// variable returns what ${name} stands for: an environment variable, or with file: the content of a file.
+func (w *walker) variable(name string) (value, problem string) {
+	file, isFile := strings.CutPrefix(name, "file:")
+	if !isFile {
+		value, set := w.lookup(name)
+		if !set {
+			return "", fmt.Sprintf("environment variable %s is not set", name)
+		}
+		return value, ""
+	}
+	data, err := os.ReadFile(w.beside(file))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", "there is no file " + file
+	case err != nil:
+		return "", err.Error()
+	}
+	return strings.TrimRight(string(data), "\r\n"), ""
+}
+
+// beside returns a path that is relative to the file being read.
+func (w *walker) beside(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(w.file), path)
 }
 
 // name is text that is taken as it is.

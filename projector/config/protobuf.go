@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -44,11 +43,7 @@ func (p *rawProtobuf) load(w *walker, path string) protoreflect.MessageDescripto
 	if p.node == nil || p.descriptors == "" || p.message == "" {
 		return nil // its mistake is noted already
 	}
-	file := p.descriptors
-	if !filepath.IsAbs(file) {
-		file = filepath.Join(filepath.Dir(w.file), file)
-	}
-	files, err := readDescriptors(file)
+	files, err := readDescriptors(w.beside(p.descriptors))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		w.fail(p.node, join(path, "descriptors"), "there is no file %s", p.descriptors)

@@ -17,7 +17,8 @@ const referenceHead = `# projector.yaml
 
 Every key of the file. It is made from what the program checks files with, so it is complete.
 
-` + "`${VAR}`" + ` in addresses, paths and URLs is replaced by the environment variable, which must be set; ` + "`$${`" + ` is a plain
+` + "`${VAR}`" + ` in addresses, paths and URLs is replaced by the environment variable, which must be set, and
+` + "`${file:PATH}`" + ` by the content of a file, as secrets are often given; ` + "`$${`" + ` is a plain
 ` + "`${`" + `. Keys at the top that begin with ` + "`x-`" + ` are free for YAML anchors. Where a list is wanted, one item may stand for a
 list of one.
 

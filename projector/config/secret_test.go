@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -40,6 +42,22 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	}
 	if !strings.Contains(string(asJSON), "<secret>") && !strings.Contains(string(asJSON), `\u003csecret\u003e`) {
 		t.Errorf("JSON says nothing of a secret: %s", asJSON)
+	}
+}
+
+func TestSecretFromFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "password"), []byte("open sesame\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := "database: {url: 'postgres://me:${file:password}@h/db'}\neventstore: {url: 'tcp://${file:" + filepath.ToSlash(dir) + "/password}@h:1113'}\n"
+	cfg, err := Parse(filepath.Join(dir, "f.yml"), []byte(text), environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := cfg.Database.URL.Reveal() + " " + cfg.EventStore.URL.Reveal(); got != "postgres://me:open sesame@h/db tcp://open sesame@h:1113" {
+		t.Error(got)
 	}
 }
 
