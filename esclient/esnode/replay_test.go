@@ -118,6 +118,8 @@ func (r *replayer) run() {
 				r.t.Errorf("connection %d: unexpected %s %x %x", id, p.Command, p.Correlation, p.Payload)
 			}
 		}
+	}
+	for _, c := range r.conns { // all at once: what one holds goes to the others
 		_ = c.nc.Close()
 	}
 	for _, c := range r.conns {
