@@ -186,7 +186,9 @@ func TestUpcasters(t *testing.T) {
 	}
 	boom := errors.New("boom")
 	u, err := codec.NewUpcasters([]codec.Schema{v("b", 2)}, []codec.Upcast{
-		{v("a", 1), v("a", 2), add("1")}, {v("a", 2), v("b", 1), add("2")}, {v("b", 1), v("b", 2), add("3")},
+		{v("a", 1), v("a", 2), add("1")},
+		{v("a", 2), v("b", 1), add("2")},
+		{v("b", 1), v("b", 2), add("3")},
 		{v("bad", 1), v("b", 2), func([]byte, []byte) ([]byte, error) { return nil, boom }},
 	})
 	if err != nil {
