@@ -35,9 +35,6 @@ func (c *core) run() {
 			c.log.Warn("connecting failed", logErr, err, logAttempt, failures)
 			continue
 		}
-		if first {
-			c.tellDial(nil)
-		}
 		first = false
 		cause := c.serve(cn)
 		if cn.useful.Load() {
@@ -62,6 +59,7 @@ func (c *core) serve(cn *conn) error {
 	c.notify(ConnEvent{State: Connected, Address: address})
 	cn.start()
 	c.attach(cn)
+	c.tellDial(nil)
 	c.guard(cn)
 	cn.stopped()
 	cause := cn.cause()
