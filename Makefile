@@ -31,8 +31,8 @@ build: ## the binary, into bin/
 	go build -trimpath -o bin/ ./cmd/projector
 
 fmt: ## format all Go code
-	$(GOFUMPT) -l -w $(GO_FILES)
-	$(GOIMPORTS) -local $(MODULE) -l -w $(GO_FILES)
+	@$(GOFUMPT) -l -w $(GO_FILES)
+	@$(GOIMPORTS) -local $(MODULE) -l -w $(GO_FILES)
 
 gen: ## write all generated files anew
 	go generate ./...
