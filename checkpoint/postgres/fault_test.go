@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/url"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -345,4 +347,37 @@ func TestStatementsVanish(t *testing.T) {
 	check(t, err)
 	again()
 	again()
+}
+
+// TestHandlersLeaveConnections: leases are renewed however many transactions of handlers are open.
+func TestHandlersLeaveConnections(t *testing.T) {
+	t.Parallel()
+	table := ponies()
+	server, schema := pgtest.Schema(t)
+	s := readyAt(t, server+"?pool_max_conns=4", schema, table)
+	var leases []checkpoint.Lease
+	for i := range 3 {
+		lease, err := s.Acquire(t.Context(), checkpoint.Claim{Name: fmt.Sprint(i), TTL: forever})
+		check(t, err)
+		leases = append(leases, lease)
+	}
+	first, err := leases[0].Begin(t.Context())
+	check(t, err)
+	second, err := leases[1].Begin(t.Context())
+	check(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := leases[2].Begin(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("got error %v, want %v", err, context.DeadlineExceeded)
+	}
+	for _, lease := range leases {
+		check(t, lease.Renew(t.Context()))
+		_, err := lease.Load(t.Context(), table, [][]any{{"a"}})
+		check(t, err)
+	}
+	check(t, first.Commit(t.Context(), checkpoint.Change{}))
+	third, err := leases[2].Begin(t.Context())
+	check(t, err)
+	check(t, second.Rollback(t.Context()))
+	check(t, third.Rollback(t.Context()))
 }

@@ -19,11 +19,21 @@ type Store struct {
 	pool     *pgxpool.Pool
 	ownsPool bool
 	schema   string
-	compiled sync.Map // *checkpoint.Table to *tableSQL
+	compiled sync.Map      // *checkpoint.Table to *tableSQL
+	handlers chan struct{} // one element for each transaction of a handler that is open
 	sql      frameworkSQL
 }
 
 var _ checkpoint.Store = (*Store)(nil)
+
+const (
+	// defaultMaxConns is the size of the pool, unless the URL has pool_max_conns or the machine more CPUs. Connections are
+	// opened as they are needed.
+	defaultMaxConns = 16
+	// reservedConns of the pool are not given to handlers, whose transactions may take long: leases must be renewed
+	// meanwhile, or they are lost.
+	reservedConns = 2
+)
 
 // Open connects to a database, and fails if it cannot. url is anything that pgxpool.ParseConfig reads, including the
 // settings of the pool. The native transaction of the store's leases is pgx.Tx.
@@ -39,6 +49,9 @@ func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
 	if !strings.Contains(url, "default_query_exec_mode") {
 		// Named prepared statements do not survive a transaction pooler.
 		poolConfig.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	}
+	if !strings.Contains(url, "pool_max_conns") {
+		poolConfig.MaxConns = max(poolConfig.MaxConns, defaultMaxConns)
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, poolConfig)
 	if err != nil {
@@ -66,7 +79,8 @@ func New(pool *pgxpool.Pool, opts ...Option) (*Store, error) {
 }
 
 func newStore(pool *pgxpool.Pool, c config) *Store {
-	return &Store{pool: pool, schema: c.schema, sql: newFrameworkSQL(c.schema)}
+	handlers := max(1, int(pool.Config().MaxConns)-reservedConns)
+	return &Store{pool: pool, schema: c.schema, sql: newFrameworkSQL(c.schema), handlers: make(chan struct{}, handlers)}
 }
 
 // Pool returns the pool of connections, for handlers and queries of the application. It must not be closed.

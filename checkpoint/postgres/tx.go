@@ -19,12 +19,27 @@ type tx struct {
 	stop  func()
 }
 
-// Begin implements [checkpoint.Lease]. The server ends the session if it is left idle in the transaction for two
+// Begin implements [checkpoint.Lease]. It waits while too many transactions of handlers are open: two connections of the
+// pool are left for other work. The server ends the session if it is left idle in the transaction for two
 // thirds of the lease's ttl.
 func (l *lease) Begin(ctx context.Context) (checkpoint.Tx, error) {
 	if l.released.Load() {
 		return nil, l.fenced()
 	}
+	select {
+	case l.store.handlers <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("projection %q: begin: %w", l.name, ctx.Err())
+	}
+	t, err := l.begin(ctx)
+	if err != nil {
+		<-l.store.handlers
+		return nil, err
+	}
+	return t, nil
+}
+
+func (l *lease) begin(ctx context.Context) (*tx, error) {
 	conn, err := l.store.acquireConn(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("projection %q: begin: %w", l.name, err)
@@ -98,6 +113,7 @@ func (t *tx) end() {
 	t.stop()
 	t.conn.Release()
 	t.conn = nil
+	<-t.lease.store.handlers
 }
 
 // handlerTx is what handlers see of a transaction.
