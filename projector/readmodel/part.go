@@ -27,6 +27,14 @@ func On[B any, K comparable, R any](eventType string, keyFn func(e projector.Eve
 	}}
 }
 
+// Insert writes each event of a type as a row of its own: keyFn names the row, rowFn makes it. A row with the same key is
+// replaced without being read, so this is as fast as writing rows can be.
+func Insert[B any, K comparable, R any](eventType string, keyFn func(e projector.Event[B]) K, rowFn func(e projector.Event[B]) (R, error)) Part[R] {
+	return Part[R]{build: func(table string) keyedRule {
+		return &insertRule[B, K, R]{typed: newTyped[B, K](eventType, table), key: keyFn, row: rowFn}
+	}}
+}
+
 // OnEach folds each event of a type into several rows: items lists what the event holds, such as the lines of an order
 // (none is allowed), keyFn names the row of an item, and foldFn changes it. Items with the same key change the same row,
 // one after the other.

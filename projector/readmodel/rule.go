@@ -38,6 +38,42 @@ func (s *oneStep[B, K, R]) apply(slot, _ int, to *row, _ [][]any) error {
 
 func (s *oneStep[B, K, R]) reset() {}
 
+// insertRule is made by [Insert].
+type insertRule[B any, K comparable, R any] struct {
+	typed[B, K]
+	key func(projector.Event[B]) K
+	row func(projector.Event[B]) (R, error)
+}
+
+func (r *insertRule[B, K, R]) bind(in decoder) step {
+	return &insertStep[B, K, R]{insertRule: r, in: in.(*decoded[B]), buffer: newKeyBuffer(&r.typed)}
+}
+
+type insertStep[B any, K comparable, R any] struct {
+	*insertRule[B, K, R]
+	in     *decoded[B]
+	buffer *keyBuffer[K]
+}
+
+func (s *insertStep[B, K, R]) keys(to wants) error {
+	if err := s.buffer.set(s.key(s.in.events[len(s.in.events)-1])); err != nil {
+		return err
+	}
+	return to.change(s.buffer.bytes, s.buffer.make, 0, true)
+}
+
+func (s *insertStep[B, K, R]) apply(slot, _ int, to *row, _ [][]any) error {
+	state := to.state.(*typedState[R])
+	value, err := s.row(s.in.events[slot])
+	if err != nil {
+		return err
+	}
+	state.Value = value
+	return state.after(to.key)
+}
+
+func (s *insertStep[B, K, R]) reset() {}
+
 // eachRule is made by [OnEach].
 type eachRule[B, T any, K comparable, R any] struct {
 	typed[B, K]

@@ -244,6 +244,52 @@ func TestSeveralRowsAndTables(t *testing.T) {
 	}
 }
 
+// Inserted rows are not read before, whether they are there or not; rows of other parts of the table are.
+func TestInsert(t *testing.T) {
+	t.Parallel()
+	m := Table("jumps",
+		Insert("pony.jumped",
+			func(e projector.Event[jumped]) string { return e.Body.Name },
+			func(e projector.Event[jumped]) (pony, error) {
+				if e.Body.HeightM < 0 {
+					return pony{}, errors.New("below ground")
+				}
+				return pony{Jumps: 1, BestM: e.Body.HeightM}, nil
+			}),
+		On("pony.praised",
+			func(e projector.Event[jumped]) string { return e.Body.Name },
+			func(r *Row[pony], _ projector.Event[jumped]) error { r.Value.Jumps += 100; return nil }),
+		On("pony.forgotten",
+			func(e projector.Event[jumped]) string { return e.Body.Name },
+			func(r *Row[pony], _ projector.Event[jumped]) error { r.Delete(); return nil }))
+	b := setup(t, m)
+	praise, forget := event("pony.praised", jumped{Name: "a"}), event("pony.forgotten", jumped{Name: "b"})
+	b.fold(jump("a", 1), jump("b", 1), jump("c", 1))
+	b.fold(jump("a", 2), praise, jump("b", 2), forget)
+	if b.lease.loads != 0 {
+		t.Errorf("asked for rows %d times", b.lease.loads)
+	}
+	want := [][]any{{"a", int64(101), 2.0}, {"c", int64(1), 1.0}}
+	if diff := cmp.Diff(want, b.rows(0)); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+	b.fold(praise)
+	b.fold(jump("c", 1)) // as it is already
+	want[0][1] = int64(201)
+	if diff := cmp.Diff(want, b.rows(0)); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+	if err := b.Fold.Fold(t.Context(), []source.Event{jump("d", -1)}); err == nil {
+		t.Error("no error")
+	}
+	b.Rollback()
+	b.fold(praise)
+	want[0][1] = int64(301)
+	if diff := cmp.Diff(want, b.rows(0)); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+}
+
 func TestMistakesPanic(t *testing.T) {
 	t.Parallel()
 	type noColumns struct{ n int }

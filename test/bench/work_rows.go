@@ -70,11 +70,10 @@ func model(client *esclient.Client, j *job) (*projector.Projection, error) {
 	src := eventstore.Stream(client, j.stream)
 	switch j.model {
 	case "insert":
-		return projector.New("bench_jumps", src, readmodel.Table("bench_jumps", readmodel.On("pony.jumped",
+		return projector.New("bench_jumps", src, readmodel.Table("bench_jumps", readmodel.Insert("pony.jumped",
 			func(e projector.Event[jumped]) int64 { return e.Number },
-			func(r *readmodel.Row[jump], e projector.Event[jumped]) error {
-				r.Value.Jumps, r.Value.Name, r.Value.Height, r.Value.Created = 1, e.Body.Name, e.Body.Height, e.Created
-				return nil
+			func(e projector.Event[jumped]) (jump, error) {
+				return jump{Jumps: 1, Name: e.Body.Name, Height: e.Body.Height, Created: e.Created}, nil
 			}))), nil
 	case "yaml":
 		cfg, err := config.Parse("bench.yaml", []byte(poniesYAML), nil)
