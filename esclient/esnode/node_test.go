@@ -244,3 +244,46 @@ func TestDamagedEvent(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A subscription that begins while events are written misses none: each is either counted in the confirmation or pushed.
+func TestSubscribeWhileWriting(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, SystemProjections(false))
+	writer := dialRaw(t, n)
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() { // ends with stop
+		defer close(done)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				writer.append("s", fmt.Sprint(i))
+			}
+		}
+	}()
+	for range 300 {
+		c := dialRaw(t, n)
+		confirm := c.ask(SubscribeToStream, msg(1, "s", 2, 0), SubscriptionConfirmation)
+		last := int64(confirm[2][0].varint)
+		f := c.want(StreamEventAppeared)
+		fields, err := parseFields(f.payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := parseFields(fields[1][0].bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec, err := parseFields(e[1][0].bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first := int64(rec[2][0].varint); first > last+1 {
+			t.Fatalf("the last event was %d, the first push is %d", last, first)
+		}
+		_ = c.nc.Close()
+	}
+	close(stop)
+	<-done
+}

@@ -169,7 +169,8 @@ func (l *Log) hasID(s *stream, number int64, id [16]byte) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return bytes.Equal(eventID(r.event()), id[:]), nil
+	stored, _ := eventID(r.event())
+	return bytes.Equal(stored, id[:]), nil
 }
 
 // tombstoned reports whether the stream, or the one whose metadata it is, was hard-deleted, committed or not.

@@ -1,7 +1,5 @@
 package eventlog
 
-import "bytes"
-
 // Batch is what one commit made visible: whole records from a position on. It is valid only during the call of OnCommit.
 type Batch struct {
 	position int64
@@ -19,15 +17,4 @@ func (b Batch) Each(fn func(Resolved)) {
 		pos += int64(len(r))
 		rest = rest[len(r):]
 	}
-}
-
-// IsLink reports whether an EventRecord message is a link.
-func IsLink(event []byte) bool {
-	id := eventID(event)
-	if id == nil {
-		return false
-	}
-	// The type follows the id.
-	rest := event[cap(event)-cap(id)+16:]
-	return bytes.HasPrefix(rest, []byte{4<<3 | 2, 2, '$', '>'})
 }

@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"bytes"
 	"encoding/binary"
 	"time"
 
@@ -126,17 +127,24 @@ func ParseHead(b []byte) (stream []byte, number int64, ok bool) {
 	return stream, int64(v), m > 0
 }
 
-// eventID returns the id of an EventRecord message without decoding the rest, or nil.
-func eventID(b []byte) []byte {
+// eventID returns the id of an EventRecord message without decoding the rest, and what follows it. The id is nil if the
+// message has none where it should be.
+func eventID(b []byte) (id, rest []byte) {
 	stream, _, ok := ParseHead(b)
 	if !ok {
-		return nil
+		return nil, nil
 	}
 	b = b[1+protowire.SizeBytes(len(stream)):]
 	_, n := protowire.ConsumeVarint(b[1:])
 	b = b[1+n:]
 	if len(b) < 18 || b[0] != 3<<3|2 || b[1] != 16 {
-		return nil
+		return nil, nil
 	}
-	return b[2:18]
+	return b[2:18], b[18:]
+}
+
+// IsLink reports whether an EventRecord message is a link.
+func IsLink(event []byte) bool {
+	_, rest := eventID(event)
+	return bytes.HasPrefix(rest, []byte{4<<3 | 2, byte(len(linkType)), linkType[0], linkType[1]})
 }

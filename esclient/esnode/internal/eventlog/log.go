@@ -190,8 +190,10 @@ func (l *Log) commit() {
 	err := l.persist(batch.records)
 	l.mu.Lock()
 	if err == nil {
-		l.lastCommit.Store(newest)
+		// The head moves first: who sees a commit must be able to read it, and a subscription that begins behind it must
+		// not count an event as seen that the number of the last event does not include.
 		l.head.Store(batch.position + int64(len(batch.records)))
+		l.lastCommit.Store(newest)
 	} else if l.err == nil {
 		// What is in the index but not on disk cannot be taken back one by one: the log stays readable up to its head.
 		l.err = fmt.Errorf("write log: %w", err)

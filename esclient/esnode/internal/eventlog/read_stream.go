@@ -137,8 +137,8 @@ func (p *Page) addRecord(r record, pos int64) {
 // ReadStream reads count events of a stream from a number on, upwards or downwards; from -1 downwards is the last event.
 func (l *Log) ReadStream(name string, from int64, count int, backward, resolve bool) *Page {
 	p := l.newPage()
+	p.LastCommit = l.lastCommit.Load() // before the head, so that the page is never behind it
 	head := l.head.Load()
-	p.LastCommit = l.lastCommit.Load()
 	v, err := l.lockedView(name, head)
 	if err != nil {
 		return p.fail(err)
