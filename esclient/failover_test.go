@@ -246,3 +246,67 @@ func TestHalfOpenSubscriptions(t *testing.T) {
 		_ = node.Close()
 	})
 }
+
+// TestNotReadySubscriptions answers everything a subscription asks for with "not ready" at first.
+func TestNotReadySubscriptions(t *testing.T) {
+	t.Parallel()
+	c, node := setup(t)
+	fill(t, c, "s", 5)
+	settings := esclient.DefaultPersistentSettings()
+	settings.StartFrom = 0
+	if err := c.CreatePersistent(t.Context(), "s", "g", settings); err != nil {
+		t.Fatal(err)
+	}
+	notReady := esnode.Fault{Answer: &esnode.Package{Command: esnode.NotHandled, Payload: []byte{0x08, 0x00}}}
+	for _, cmd := range []esnode.Command{esnode.ReadStreamEventsForward, esnode.SubscribeToStream, esnode.ConnectToPersistentSubscription} {
+		node.Intercept(cmd, esnode.Times(2, notReady))
+	}
+	live := c.SubscribeLive("s", esclient.SubscribeOptions{})
+	defer live.Stop()
+	if err := live.Confirmed(t.Context()); err != nil {
+		t.Error(err)
+	}
+	catchUp := c.SubscribeStream("s", esclient.FromStart(), esclient.SubscribeOptions{})
+	defer catchUp.Stop()
+	if n := nextLive(t, catchUp); n != 5 {
+		t.Errorf("catch-up: %d events", n)
+	}
+	group := c.SubscribePersistent("s", "g", esclient.PersistentOptions{})
+	defer group.Stop()
+	if b, err := group.Next(t.Context()); err != nil || len(b.Events) == 0 {
+		t.Errorf("group: %d events, %v", len(b.Events), err)
+	}
+	if s := c.Stats(); s.Connections != 1 || s.Retries < 6 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestReadsUnderCuts reads a stream with iterators while the connection breaks at random bytes.
+func TestReadsUnderCuts(t *testing.T) {
+	t.Parallel()
+	const events = 20_000
+	node := startNode(t, esnode.SystemProjections(false))
+	fill(t, dial(t, node.URL()), "s", events)
+	net := newNetwork()
+	net.budget = randomBudget(100_000)
+	c := dial(t, node.URL(), esclient.WithDialer(net.DialContext), esclient.WithRetries(esclient.Unlimited),
+		esclient.WithReconnect(esclient.Backoff{Min: time.Millisecond, Max: 10 * time.Millisecond, Attempts: esclient.Unlimited}))
+	next := int64(0)
+	for e, err := range c.StreamEvents(t.Context(), "s", 0, esclient.ReadOptions{PageSize: 200}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantNumber(t, e, next)
+		next++
+	}
+	for e, err := range c.StreamEvents(t.Context(), "s", esclient.EndOfStream, esclient.ReadOptions{PageSize: 200, Backward: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		next--
+		wantNumber(t, e, next)
+	}
+	if next != 0 || net.cuts.Load() < 5 {
+		t.Errorf("%d events missing, %d cuts", next, net.cuts.Load())
+	}
+}

@@ -15,10 +15,15 @@ type network struct {
 	dial   esclient.DialFunc
 	budget func() int64 // bytes that a new connection carries before it breaks; nil = any number
 
-	mu    sync.Mutex
-	conns map[*brittleConn]struct{}
-	cuts  atomic.Int64
+	mu      sync.Mutex
+	dialled bool
+	conns   map[*brittleConn]struct{}
+	cuts    atomic.Int64
 }
+
+// introduction is more than a client and a server say when they meet: the first connection carries so much in any case,
+// as Dial fails if it does not.
+const introduction = 1000
 
 func newNetwork() *network {
 	return &network{dial: (&net.Dialer{}).DialContext, conns: map[*brittleConn]struct{}{}}
@@ -29,13 +34,17 @@ func (n *network) DialContext(ctx context.Context, network, address string) (net
 	if err != nil {
 		return nil, err
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	c := &brittleConn{Conn: raw, network: n}
 	c.left.Store(1 << 62)
 	if n.budget != nil {
 		c.left.Store(n.budget())
+		if !n.dialled {
+			c.left.Add(introduction)
+		}
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.dialled = true
 	n.conns[c] = struct{}{}
 	return c, nil
 }
