@@ -266,6 +266,14 @@ func TestHandlersCannotEndTheTransaction(t *testing.T) {
 	if n != 1 {
 		t.Fatalf("there are %d rows", n)
 	}
+	tx, err = lease.Begin(t.Context())
+	check(t, err)
+	_, err = tx.Native().(pgx.Tx).Exec(t.Context(), `COMMIT`)
+	check(t, err)
+	change := checkpoint.Change{From: checkpoint.AtNumber(1), To: checkpoint.AtNumber(2)}
+	if err := tx.Commit(t.Context(), change); !errors.Is(err, checkpoint.ErrInvalid) || lease.Position() != checkpoint.AtNumber(1) {
+		t.Fatalf("got error %v at %v", err, lease.Position())
+	}
 	// A statement that has failed cannot be committed over.
 	tx, err = lease.Begin(t.Context())
 	check(t, err)

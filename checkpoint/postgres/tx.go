@@ -81,6 +81,9 @@ func (t *tx) Commit(ctx context.Context, change checkpoint.Change) error {
 	}
 	c := commit{lease: t.lease, change: change}
 	err := c.prepare()
+	if conn := t.conn.Conn(); err == nil && !conn.IsClosed() && conn.PgConn().TxStatus() == 'I' {
+		err = fmt.Errorf("projection %q: commit: %w", t.lease.name, errNotYours) // ended by a statement
+	}
 	if err == nil {
 		c.add(nil, "COMMIT")
 		err = c.run(ctx, t.conn.Conn().PgConn())

@@ -154,7 +154,11 @@ func TestHandlerEndsTransaction(t *testing.T) {
 	t.Parallel()
 	s := ready(t, filepath.Join(t.TempDir(), "s.db"))
 	lease := acquire(t, s, "p")
-	for _, end := range []func(*sql.Tx) error{(*sql.Tx).Commit, (*sql.Tx).Rollback} {
+	byStatement := func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(t.Context(), "COMMIT")
+		return err
+	}
+	for _, end := range []func(*sql.Tx) error{(*sql.Tx).Commit, (*sql.Tx).Rollback, byStatement} {
 		tx, err := lease.Begin(t.Context())
 		check(t, err)
 		check(t, end(tx.Native().(*sql.Tx)))

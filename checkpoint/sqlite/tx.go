@@ -45,7 +45,10 @@ func (t *tx) Commit(ctx context.Context, change checkpoint.Change) error {
 	}
 	// The statements that follow run on the connection, and would commit each on its own if the handler has ended the
 	// transaction.
-	_, err := t.sql.ExecContext(ctx, "SELECT 1")
+	var err error
+	if !t.lease.store.writer.inTransaction() {
+		err = sql.ErrTxDone
+	}
 	if err == nil {
 		err = t.lease.write(ctx, &change)
 	}

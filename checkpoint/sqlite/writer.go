@@ -133,6 +133,15 @@ func (w *writer) inTx(ctx context.Context, fn func() error) error {
 	return nil
 }
 
+// inTransaction reports whether a transaction is open: then another cannot be begun.
+func (w *writer) inTransaction() bool {
+	if _, err := w.exec("BEGIN"); err == nil {
+		w.rollback()
+		return false
+	}
+	return true
+}
+
 // rollback fails only where no transaction is open, or the connection is lost and its transaction with it.
 func (w *writer) rollback() {
 	_, _ = w.conn.ExecContext(context.Background(), "ROLLBACK")
