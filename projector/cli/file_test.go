@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestTests(t *testing.T) {
+	t.Parallel()
+	f := newFolder(t)
+	if got := f.fail(ExitUsage, "test"); !strings.Contains(got, "has no tests") {
+		t.Error(got)
+	}
+	code, stdout, stderr := runCLI(t, "", "test", "--config", "../../examples/cookbook/top10.yaml")
+	if code != ExitOK || !strings.HasPrefix(stdout, "ok    ") {
+		t.Errorf("code %d\n%s%s", code, stdout, stderr)
+	}
+	good, err := os.ReadFile("testdata/tests.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := f.write("bad.yaml", strings.Replace(string(good), "jumps: 2", "jumps: 3", 1))
+	code, stdout, stderr = runCLI(t, "", "test", "--config", bad)
+	if code != ExitError || !strings.Contains(stdout, "FAIL  counts\n") || !strings.Contains(stdout, "bad.yaml:") || !strings.Contains(stderr, "1 of 1 test failed") {
+		t.Errorf("code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+func TestPlan(t *testing.T) {
+	t.Parallel()
+	f := newFolder(t)
+	want := func(want string) {
+		t.Helper()
+		if got := f.run("plan"); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	want("jumps: new, reads 4 events\n  makes table jumps\n")
+	f.run("run", "--once")
+	want("jumps: up to date at 3\n  table jumps has 2 rows\n")
+	f.append("pony.jumped", `{"name":"Ivy","height_m":1}`)
+	want("jumps: goes on after 3, reads 1 event\n  table jumps has 2 rows\n")
+	b, err := os.ReadFile(filepath.Join(f.dir, "projector.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.write("projector.yaml", strings.Replace(string(b), "{jumps: 1}", "{jumps: 2}", 1))
+	want("jumps: changed; will not go on until `projector reset jumps`, then reads 5 events\n  table jumps has 2 rows\n")
+	if got := f.fail(ExitStopped, "run", "--once"); !strings.Contains(got, "definition changed") {
+		t.Error(got)
+	}
+}
+
+func TestDryRun(t *testing.T) {
+	t.Parallel()
+	f := newFolder(t)
+	got := f.run("dry-run", "--limit", "1")
+	if !strings.HasSuffix(got, "\njumps: 2 rows\nname  jumps  best_m\nIvy       2     0.6\n… 1 more\n") {
+		t.Error(got)
+	}
+	if _, err := os.Stat(filepath.Join(f.dir, "projector.db")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the database was made: %v", err)
+	}
+}
+
+func TestSchema(t *testing.T) {
+	t.Parallel()
+	code, stdout, _ := runCLI(t, "", "schema")
+	if code != ExitOK || !json.Valid([]byte(stdout)) || !strings.Contains(stdout, `"projections"`) {
+		t.Errorf("code %d, %s", code, stdout)
+	}
+}
+
+func TestDDL(t *testing.T) {
+	t.Parallel()
+	f := newFolder(t)
+	if got := f.run("ddl"); !strings.Contains(got, "CREATE TABLE projector_projections") || !strings.Contains(got, `CREATE TABLE "jumps"`) {
+		t.Error(got)
+	}
+	got := f.run("ddl", "--database", "postgres://nobody@nowhere.invalid/x")
+	if !strings.Contains(got, `CREATE TABLE "public".projector_projections`) || !strings.Contains(got, `CREATE TABLE "public"."jumps"`) {
+		t.Error(got)
+	}
+}
+
+func TestViews(t *testing.T) {
+	t.Parallel()
+	f := newFolder(t)
+	f.extend("views:\n  best: SELECT name, best_m AS best FROM jumps ORDER BY best_m DESC LIMIT 1\n")
+	if got, want := f.run("run", "--once"), "\nbest\nname   best\nRowan  0.75\n"; !strings.HasSuffix(got, want) {
+		t.Errorf("got %q, want %q at its end", got, want)
+	}
+	if got, want := f.run("show", "best", "--format", "json"), "[\n{\"name\":\"Rowan\",\"best\":0.75}\n]\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
