@@ -68,3 +68,16 @@ func BenchmarkTableNoBody(b *testing.B) {
 type nothing struct{}
 
 func (*nothing) UnmarshalJSON([]byte) error { return nil }
+
+// One row for each event, none of them read before.
+func BenchmarkInsert(b *testing.B) {
+	type jump struct {
+		Name   string
+		Height float64
+	}
+	n := int64(0)
+	m := Table("jumps", Insert("pony.jumped",
+		func(projector.Event[jumped]) int64 { n++; return n },
+		func(e projector.Event[jumped]) (jump, error) { return jump{e.Body.Name, e.Body.HeightM}, nil }))
+	benchmarkFold(b, m, 1000)
+}

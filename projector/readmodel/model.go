@@ -81,8 +81,8 @@ func Table[R any](name string, parts ...Part[R]) *Model {
 	if err := t.def.Validate(); err != nil {
 		panic("readmodel: " + err.Error())
 	}
-	keys := s.keyed()
-	t.newState = func() state { return &typedState[R]{shape: s, keys: keys, table: name} }
+	l := &layout{shape: s, keys: s.keyed(), table: name}
+	t.newState = func() state { return &typedState[R]{layout: l} }
 	return &Model{tables: []*table{t}, cacheRows: DefaultCacheRows}
 }
 

@@ -21,6 +21,7 @@ type rowSet struct {
 	missing []*row // not yet loaded
 	touched []*row // since the last writes
 	pending []*row // being written
+	free    []*row // used by nobody any more
 
 	upserts, deletes [][]any // buffers of writes, in use while rows are pending
 }
@@ -44,7 +45,8 @@ func (s *rowSet) find(bytes []byte, values func() []any, blind bool) (*row, erro
 		s.young[r.bytes] = r
 		return r, nil
 	}
-	r := &row{key: values(), bytes: string(bytes), state: s.table.newState()}
+	r := s.fresh()
+	r.key, r.bytes = values(), string(bytes)
 	for i, v := range r.key {
 		if v == nil {
 			return nil, &ValueError{Table: s.table.def.Name, Column: s.table.def.Key[i], Err: errKeyNull}
@@ -57,6 +59,18 @@ func (s *rowSet) find(bytes []byte, values func() []any, blind bool) (*row, erro
 	}
 	s.missing = append(s.missing, r)
 	return r, nil
+}
+
+// fresh returns a row to be filled.
+func (s *rowSet) fresh() *row {
+	n := len(s.free)
+	if n == 0 {
+		return &row{state: s.table.newState()}
+	}
+	r := s.free[n-1]
+	s.free = s.free[:n-1]
+	*r = row{state: r.state}
+	return r
 }
 
 // load fetches the missing rows.
@@ -150,6 +164,7 @@ func (s *rowSet) committed() {
 		if r.unread && !r.touched {
 			delete(s.young, r.bytes) // nobody has looked at it, and most likely nobody will
 			delete(s.old, r.bytes)
+			s.free = append(s.free, r)
 		}
 		r.unread = false
 	}

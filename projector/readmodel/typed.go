@@ -12,8 +12,13 @@ import (
 // typedState is a row of Go type R.
 type typedState[R any] struct {
 	Row[R]
+	*layout
+}
+
+// layout says where the values of a row are; all rows of a table share it.
+type layout struct {
 	shape *shape
-	keys  []field // of R, in the order of the table's key; empty = R has no key fields
+	keys  []field // in the order of the table's key; empty = the struct has no key fields
 	table string
 }
 
