@@ -122,8 +122,8 @@ func TestOutagesAreWaitedFor(t *testing.T) {
 				if got := counts(t, store, tab)["pony-0"]; got != 1000 {
 					t.Errorf("row says %d", got)
 				}
-				if got := stored(t, store); got.Handled != 1000 {
-					t.Errorf("stored handled %d", got.Handled)
+				if got := stored(t, store); got.Handled != 1000 || r.Status()[0].Handled != 1000 {
+					t.Errorf("handled %d as stored, %d as counted here", got.Handled, r.Status()[0].Handled)
 				}
 				inOrderAtLeastOnce(t, rec.keys(), 1000)
 				for _, op := range []string{"commit", "acquire", "next"} {

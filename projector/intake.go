@@ -11,28 +11,33 @@ import (
 
 // intake reads a subscription ahead of the work: one batch waits in the channel, the next is being received.
 type intake struct {
+	sub     source.Subscription
 	batches chan source.Batch // closed at the end; then err says why
 	err     error
 	stop    context.CancelFunc
 	running sync.WaitGroup
 }
 
-func open(ctx context.Context, src source.Source, after checkpoint.Position) (*intake, error) {
-	sub, err := src.Subscribe(ctx, after)
+func open(ctx context.Context, t *task, after checkpoint.Position) (*intake, error) {
+	subscribe := t.p.source.Subscribe
+	if t.hub != nil {
+		subscribe = t.hub.subscribe
+	}
+	sub, err := subscribe(ctx, after)
 	if err != nil {
-		return nil, fmt.Errorf("subscribe to %s after %v: %w", src, after, err)
+		return nil, fmt.Errorf("subscribe to %s after %v: %w", t.p.source, after, err)
 	}
 	ctx, stop := context.WithCancel(ctx)
-	in := &intake{batches: make(chan source.Batch, 1), stop: stop}
-	in.running.Go(func() { in.run(ctx, sub) }) // ends with ctx or the subscription
+	in := &intake{sub: sub, batches: make(chan source.Batch, 1), stop: stop}
+	in.running.Go(func() { in.run(ctx) }) // ends with ctx or the subscription
 	return in, nil
 }
 
-func (in *intake) run(ctx context.Context, sub source.Subscription) {
+func (in *intake) run(ctx context.Context) {
 	defer close(in.batches)
-	defer sub.Close() //nolint:errcheck // nothing can be lost any more
+	defer in.sub.Close() //nolint:errcheck // nothing can be lost any more
 	for {
-		batch, err := sub.Next(ctx)
+		batch, err := in.sub.Next(ctx)
 		if err != nil {
 			in.err = err
 			return
@@ -50,4 +55,12 @@ func (in *intake) run(ctx context.Context, sub source.Subscription) {
 func (in *intake) close() {
 	in.stop()
 	in.running.Wait()
+}
+
+// abandon ends a subscription that has stalled. One that is shared ends for all who share it.
+func (in *intake) abandon() {
+	if f, shared := in.sub.(*follower); shared {
+		f.abandon()
+	}
+	in.close()
 }

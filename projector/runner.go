@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/projector/source"
 )
 
 // Runner runs projections.
@@ -43,7 +44,31 @@ func NewRunner(store checkpoint.Store, projections []*Projection, opts ...Option
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	r.share()
 	return r, nil
+}
+
+// share gives those projections a hub that read the same.
+func (r *Runner) share() {
+	type part struct {
+		log  any
+		name string
+	}
+	same := map[part][]*task{}
+	for _, t := range r.tasks {
+		if s, ok := t.p.source.(source.Shareable); ok && s.Log() != nil {
+			p := part{s.Log(), s.String()}
+			same[p] = append(same[p], t)
+		}
+	}
+	for _, tasks := range same {
+		if len(tasks) > 1 {
+			h := &hub{src: tasks[0].p.source}
+			for _, t := range tasks {
+				t.hub = h
+			}
+		}
+	}
 }
 
 // add makes the task of a projection, with its own settings over those of the runner.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -49,7 +48,6 @@ type session struct {
 	applied int   // events of hand that are folded and called
 	since   time.Time
 	flight  *flight // being committed; nil = none
-	flights sync.WaitGroup
 
 	last     int64               // number of the last event received of a single stream; -1 = not known
 	accepted map[uuid.UUID]bool  // events that nobody handles, for which something was done
@@ -109,13 +107,13 @@ func (s *session) run(ctx context.Context) error {
 	if s.reached() {
 		return nil
 	}
-	in, err := open(s.soft, s.p.source, s.position)
+	in, err := open(s.soft, s.task, s.position)
 	if err != nil {
 		return err
 	}
 	s.in = in
 	defer func() { s.in.close() }()
-	defer s.flights.Wait()
+	defer s.lastFlight()
 	if s.cfg.workers > 1 && len(s.p.effects) > 0 {
 		s.pool = newPool(ctx, s, s.cfg.workers)
 		defer s.pool.close()
@@ -387,7 +385,21 @@ func (s *session) launch(ctx context.Context) {
 	s.base += int64(s.applied)
 	s.submitted = max(0, s.submitted-s.applied)
 	s.flight, s.applied, s.since = f, 0, time.Now()
-	s.flights.Go(func() { f.done <- s.commit(ctx, f) }) // ends with the transaction
+	go func() { f.done <- s.commit(ctx, f) }() // ends with the transaction, whose outcome is always waited for
+}
+
+// lastFlight waits for what was still in flight when the work ended, so that it is known what has become of it.
+func (s *session) lastFlight() {
+	f := s.flight
+	if f == nil {
+		return
+	}
+	s.flight = nil
+	if err := <-f.done; err != nil {
+		s.unsure(f, err)
+		return
+	}
+	s.landed(f)
 }
 
 // land waits for the flight, if there is one.

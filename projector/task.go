@@ -23,6 +23,7 @@ type task struct {
 	cfg   settings
 	log   *slog.Logger
 	board *board
+	hub   *hub // shared with other projections; nil = reads alone
 
 	ensured bool                 // the tables are there
 	target  *checkpoint.Position // done when it is reached; nil = never
@@ -114,7 +115,7 @@ func (t *task) attempt(stop, hard context.Context) (progress bool, err error) {
 		return false, err
 	}
 	t.board.own(lease)
-	t.settleDoubt(lease)
+	t.settleDoubt(lease.Position())
 	t.board.set(StateStarting, "")
 	t.log.Info("lease acquired", keyEpoch, lease.Epoch(), keyPosition, lease.Position().String())
 
@@ -259,6 +260,9 @@ func (t *task) doneElsewhere(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	order, ok := st.Position.Compare(*t.target)
+	if ok && order >= 0 {
+		t.settleDoubt(st.Position) // the owner may be a lease of ours that could not be released
+	}
 	return ok && order >= 0, nil
 }
 
@@ -293,10 +297,10 @@ func (t *task) unsure(f *flight, err error) {
 }
 
 // settleDoubt learns from the stored position whether the commit in doubt was applied, so that its events count once.
-func (t *task) settleDoubt(lease checkpoint.Lease) {
+func (t *task) settleDoubt(stored checkpoint.Position) {
 	f := t.doubt
 	t.doubt = nil
-	if f == nil || f.from == f.to || lease.Position() != f.to {
+	if f == nil || f.from == f.to || stored != f.to {
 		return
 	}
 	t.log.Info("the commit with the unknown outcome was applied", keyPosition, f.to.String())

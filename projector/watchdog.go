@@ -27,8 +27,8 @@ func (s *session) resubscribe() error {
 	s.stalls++
 	s.board.stalled(1, s.stalls >= hopelessStalls)
 	s.log.Warn("subscription replaced", keyReason, errStalled.Error(), keyPosition, s.position.String())
-	s.in.close()
-	in, err := open(s.soft, s.p.source, s.hand.to)
+	s.in.abandon()
+	in, err := open(s.soft, s.task, s.hand.to)
 	if err != nil {
 		return err
 	}

@@ -47,6 +47,14 @@ type Source interface {
 	Advance(p checkpoint.Position, e *Event) checkpoint.Position
 }
 
+// Shareable is a source of which it can be told whether another reads the same: if their logs are equal and their names too.
+// Projections that read the same share subscriptions.
+type Shareable interface {
+	Source
+	// Log identifies the log. It is comparable; nil = not to be shared.
+	Log() any
+}
+
 // Subscription delivers the events of a source in order. It survives reconnects by itself: nothing is lost and nothing
 // is repeated. It is used by one goroutine at a time.
 type Subscription interface {

@@ -25,6 +25,9 @@ type all struct {
 
 func (s *all) String() string { return s.filter.String() }
 
+// Log implements [source.Shareable].
+func (s *all) Log() any { return s.client }
+
 // Subscribe implements [source.Source].
 func (s *all) Subscribe(_ context.Context, after checkpoint.Position) (source.Subscription, error) {
 	from, err := fromOf(after)

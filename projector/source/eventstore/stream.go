@@ -30,6 +30,9 @@ type stream struct {
 
 func (s *stream) String() string { return s.title }
 
+// Log implements [source.Shareable].
+func (s *stream) Log() any { return s.client }
+
 // Subscribe implements [source.Source].
 func (s *stream) Subscribe(_ context.Context, after checkpoint.Position) (source.Subscription, error) {
 	n, err := numberOf(after)

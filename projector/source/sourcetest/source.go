@@ -21,13 +21,21 @@ type Source struct {
 	match  func(*source.Event) bool
 }
 
-var _ source.Source = (*Source)(nil)
+var _ source.Shareable = (*Source)(nil)
 
 func (s *Source) String() string {
 	if s.stream == "" {
 		return "all"
 	}
 	return "stream " + s.stream
+}
+
+// Log implements [source.Shareable]. Two sources with functions that match are never the same.
+func (s *Source) Log() any {
+	if s.match != nil {
+		return nil
+	}
+	return s.log
 }
 
 // Advance implements [source.Source].

@@ -1,0 +1,339 @@
+package projector
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/projector/source"
+)
+
+const (
+	// sharedBatches is how many batches of a shared subscription wait for the slowest of those who follow it.
+	sharedBatches = 8
+	// sharedPatience is how long the others wait for him, with nothing to do, before he has to read on alone.
+	sharedPatience = 20 * time.Millisecond
+)
+
+// hub lets projections that read the same source share one subscription, as long as they are at about the same position.
+// One that is elsewhere, or too slow, has a subscription of its own until it is where the others are.
+//
+// The mutex guards all feeds and followers.
+type hub struct {
+	src  source.Source
+	mu   sync.Mutex
+	feed *feed // that can be followed; nil = none
+}
+
+// feed is one shared subscription. It ends when nobody follows it any more.
+type feed struct {
+	hub       *hub
+	followers map[*follower]bool
+	batches   []source.Batch
+	first     int64               // number of the first batch, counted from the beginning
+	before    checkpoint.Position // of the first batch
+	live      bool                // the last batch said so
+	err       error               // why there will be no more
+	changed   chan struct{}       // closed, and replaced, when anything of this changes
+
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+// follower is the subscription of one projection.
+type follower struct {
+	hub      *hub
+	position checkpoint.Position
+
+	feed   *feed // nil = reads alone
+	next   int64 // number of the next batch
+	joined int64 // batches from here on were made after it began to follow
+	owed   bool  // it was not told whether it is at the end
+
+	own source.Subscription // nil = none
+}
+
+var _ source.Subscription = (*follower)(nil)
+
+// subscribe follows the feed if that is at the position, begins one if there is none, and reads alone otherwise.
+func (h *hub) subscribe(ctx context.Context, after checkpoint.Position) (source.Subscription, error) {
+	f := &follower{hub: h, position: after}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.feed == nil {
+		h.begin(ctx, after)
+	}
+	h.feed.join(f)
+	return f, nil
+}
+
+// begin starts a feed. The mutex is held, as in all that follows unless it says otherwise.
+func (h *hub) begin(ctx context.Context, after checkpoint.Position) {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	fd := &feed{
+		hub: h, followers: map[*follower]bool{}, before: after,
+		changed: make(chan struct{}), stop: stop, done: make(chan struct{}),
+	}
+	h.feed = fd
+	go fd.run(ctx, after) // ends with the last follower, who waits for it
+}
+
+// join has f follow the feed if one of its batches is the next for him.
+func (fd *feed) join(f *follower) bool {
+	at := fd.before
+	for i := 0; at != f.position; i++ {
+		if i == len(fd.batches) {
+			return false
+		}
+		at = fd.batches[i].Position
+		f.next = fd.first + int64(i) + 1
+	}
+	if f.position == fd.before {
+		f.next = fd.first
+	}
+	f.feed, f.joined = fd, fd.first+int64(len(fd.batches))
+	f.owed = fd.live && f.next == f.joined
+	fd.followers[f] = true
+	return true
+}
+
+func (fd *feed) broadcast() {
+	close(fd.changed)
+	fd.changed = make(chan struct{})
+}
+
+// fail ends the feed for those who follow it, and for those to come.
+func (fd *feed) fail(err error) {
+	if fd.err == nil {
+		fd.err = err
+	}
+	if fd.hub.feed == fd {
+		fd.hub.feed = nil
+	}
+	fd.stop()
+	fd.broadcast()
+}
+
+// run reads the subscription. The mutex is not held.
+func (fd *feed) run(ctx context.Context, after checkpoint.Position) {
+	defer close(fd.done)
+	err := fd.read(ctx, after)
+	fd.hub.mu.Lock()
+	defer fd.hub.mu.Unlock()
+	fd.fail(err)
+}
+
+func (fd *feed) read(ctx context.Context, after checkpoint.Position) error {
+	sub, err := fd.hub.src.Subscribe(ctx, after)
+	if err != nil {
+		return err
+	}
+	defer sub.Close() //nolint:errcheck // nothing can be lost any more
+	for {
+		b, err := sub.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if err := fd.push(ctx, b); err != nil {
+			return err
+		}
+	}
+}
+
+// push adds a batch when there is room. The mutex is not held.
+func (fd *feed) push(ctx context.Context, b source.Batch) error {
+	fd.hub.mu.Lock()
+	defer fd.hub.mu.Unlock()
+	var starving time.Time // since when; zero = nobody is
+	for {
+		fd.drop()
+		if len(fd.batches) < sharedBatches {
+			break
+		}
+		switch {
+		case !fd.starving():
+			starving = time.Time{}
+		case starving.IsZero():
+			starving = time.Now()
+		case time.Since(starving) >= sharedPatience:
+			fd.leaveBehind()
+			continue
+		}
+		changed := fd.changed
+		fd.hub.mu.Unlock()
+		waitFor(ctx, changed, sharedPatience)
+		fd.hub.mu.Lock()
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	fd.batches = append(fd.batches, b)
+	fd.live = b.Live
+	fd.broadcast()
+	return nil
+}
+
+// waitFor waits for a change, for some time.
+func waitFor(ctx context.Context, changed <-chan struct{}, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-changed:
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// drop forgets the batches that all have.
+func (fd *feed) drop() {
+	least := fd.first + int64(len(fd.batches))
+	for f := range fd.followers {
+		least = min(least, f.next)
+	}
+	if n := least - fd.first; n > 0 {
+		fd.before = fd.batches[n-1].Position
+		fd.batches = slices.Delete(fd.batches, 0, int(n))
+		fd.first = least
+	}
+}
+
+// starving reports whether somebody has had everything and waits.
+func (fd *feed) starving() bool {
+	for f := range fd.followers {
+		if f.next == fd.first+int64(len(fd.batches)) {
+			return true
+		}
+	}
+	return false
+}
+
+// leaveBehind has those who are last read on alone.
+func (fd *feed) leaveBehind() {
+	for f := range fd.followers {
+		if f.next == fd.first {
+			f.feed = nil
+			delete(fd.followers, f)
+		}
+	}
+}
+
+// Next implements [source.Subscription].
+func (f *follower) Next(ctx context.Context) (source.Batch, error) {
+	for {
+		f.hub.mu.Lock()
+		fd := f.feed
+		if fd == nil {
+			f.hub.mu.Unlock()
+			return f.alone(ctx)
+		}
+		b, ok, err := f.take()
+		changed, owed := fd.changed, f.owed
+		f.hub.mu.Unlock()
+		if ok || err != nil {
+			return b, err
+		}
+		if owed {
+			f.owed = false
+			if b, ok, err := f.atEnd(ctx); ok || err != nil {
+				return b, err
+			}
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return source.Batch{}, ctx.Err()
+		}
+	}
+}
+
+// take returns the next batch of the feed, if there is one. Only a batch made after he began to follow can tell him that he
+// is at the end: there may have been more by then.
+func (f *follower) take() (b source.Batch, ok bool, err error) {
+	fd := f.feed
+	i := f.next - fd.first
+	if i == int64(len(fd.batches)) {
+		return source.Batch{}, false, fd.err
+	}
+	b = fd.batches[i]
+	b.Events = slices.Clone(b.Events) // the receiver may change them, but for their bytes
+	last := i == int64(len(fd.batches))-1
+	fresh := f.next >= f.joined
+	f.owed = b.Live && last && !fresh
+	b.Live = b.Live && last && fresh
+	f.next++
+	f.position = b.Position
+	fd.broadcast()
+	return b, true, nil
+}
+
+// atEnd asks the source itself whether he is at the end. The mutex is not held.
+func (f *follower) atEnd(ctx context.Context) (source.Batch, bool, error) {
+	head, err := f.hub.src.Head(ctx)
+	if err != nil {
+		return source.Batch{}, false, err
+	}
+	if order, ok := f.position.Compare(head); ok && order < 0 {
+		return source.Batch{}, false, nil // more is on its way
+	}
+	return source.Batch{Position: f.position, Live: true}, true, nil
+}
+
+// alone reads his own subscription, until he is where the feed is. The mutex is not held.
+func (f *follower) alone(ctx context.Context) (source.Batch, error) {
+	if f.own == nil {
+		own, err := f.hub.src.Subscribe(ctx, f.position)
+		if err != nil {
+			return source.Batch{}, err
+		}
+		f.own = own
+	}
+	b, err := f.own.Next(ctx)
+	if err != nil {
+		return b, err
+	}
+	f.position = b.Position
+	f.hub.mu.Lock()
+	joined := f.hub.feed != nil && f.hub.feed.join(f)
+	f.hub.mu.Unlock()
+	if joined {
+		f.owed = f.owed && !b.Live
+		own := f.own
+		f.own = nil
+		return b, own.Close()
+	}
+	return b, nil
+}
+
+// abandon ends the feed for all who follow it: it delivers nothing although it should.
+func (f *follower) abandon() {
+	f.hub.mu.Lock()
+	defer f.hub.mu.Unlock()
+	if f.feed != nil {
+		f.feed.fail(errStalled)
+	}
+}
+
+// Close implements [source.Subscription].
+func (f *follower) Close() error {
+	f.hub.mu.Lock()
+	fd := f.feed
+	last := false
+	if fd != nil {
+		f.feed = nil
+		delete(fd.followers, f)
+		if last = len(fd.followers) == 0; last {
+			fd.fail(context.Canceled)
+		}
+		fd.broadcast()
+	}
+	f.hub.mu.Unlock()
+	if last {
+		<-fd.done
+	}
+	if f.own != nil {
+		return f.own.Close()
+	}
+	return nil
+}
