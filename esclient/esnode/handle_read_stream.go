@@ -66,6 +66,10 @@ func readStream(c *conn, r *request, reply Command, backward bool) {
 func (c *conn) streamPage(reply Command, id wire.CorrelationID, p *eventlog.Page) []byte {
 	frame, start := wire.BeginFrame(c.node.buffers.get(), wire.Command(reply), 0, id, wire.Auth{})
 	for i := range p.Events {
+		if e := &p.Events[i]; e.Link == nil && e.Event != nil {
+			frame = appendPlainEvent(frame, e.Event)
+			continue
+		}
 		e := encoded(p.Events[i], false, false)
 		frame = e.AppendField(frame, 1)
 	}
@@ -77,6 +81,14 @@ func (c *conn) streamPage(reply Command, id wire.CorrelationID, p *eventlog.Page
 		Result: readStreamResult(p.Result), Next: p.Next, Last: last, EndOfStream: p.End, LastCommit: p.LastCommit, Error: wire.Some(""),
 	}
 	return wire.EndFrame(tail.AppendTail(frame), start)
+}
+
+// appendPlainEvent appends an event without a link to a page of a stream: what most pages consist of.
+func appendPlainEvent(frame, event []byte) []byte {
+	n := len(event)
+	frame = protowire.AppendVarint(append(frame, 1<<3|2), uint64(1+protowire.SizeBytes(n)))
+	frame = protowire.AppendVarint(append(frame, 1<<3|2), uint64(n))
+	return append(frame, event...)
 }
 
 func readStreamResult(r eventlog.ReadResult) wire.ReadStreamResult {

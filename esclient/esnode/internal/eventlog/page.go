@@ -84,9 +84,8 @@ type Page struct {
 	NextPos    Position // pages of all streams: where to go on
 	Err        error    // with ReadError
 
-	home    *sync.Pool
-	mem     pages
-	records []record
+	home *sync.Pool
+	mem  pages
 }
 
 func (l *Log) newPage() *Page {
@@ -102,9 +101,8 @@ func (l *Log) newPage() *Page {
 func (p *Page) Release() {
 	p.mem.reset()
 	clear(p.Events)
-	clear(p.records)
 	home := p.home
-	*p = Page{Events: p.Events[:0], records: p.records[:0], mem: p.mem}
+	*p = Page{Events: p.Events[:0], mem: p.mem}
 	home.Put(p)
 }
 

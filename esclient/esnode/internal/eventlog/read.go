@@ -95,28 +95,34 @@ func runLength(places []loc) (n int, begin, end int64) {
 	return n, begin, end
 }
 
-// fetch reads the committed records at these places into page memory, and returns them in that order. It stops before a
-// page that is too large.
-func (l *Log) fetch(p *pages, places []loc, out []record) ([]record, error) {
-	for len(places) > 0 && (len(out) == 0 || p.used < maxPage) {
-		run, begin, end := runLength(places)
+// fetch reads the committed records at these places into page memory, and calls fn with each in that order. It stops
+// before a page that is too large, and returns how many it read.
+func (l *Log) fetch(p *pages, places []loc, fn func(record, loc)) (n int, err error) {
+	for n < len(places) && (n == 0 || p.used < maxPage) {
+		run, begin, end := runLength(places[n:])
 		buf, err := l.read(p, begin, int(end-begin))
 		if err != nil {
-			return nil, err
+			return 0, err
 		}
-		for _, at := range places[:run] {
+		for _, at := range places[n : n+run] {
 			off := min(at.pos()-begin, int64(len(buf)))
 			if l.trusted {
-				out = append(out, record(buf[off:off+int64(at.size())]))
+				fn(record(buf[off:off+int64(at.size())]), at)
 				continue
 			}
 			r, _, reason := parseRecord(buf[off:], at.pos())
 			if reason != "" {
-				return nil, fmt.Errorf("%w at position %d: %s", ErrDamaged, at.pos(), reason)
+				return 0, fmt.Errorf("%w at position %d: %s", ErrDamaged, at.pos(), reason)
 			}
-			out = append(out, r)
+			fn(r, at)
 		}
-		places = places[run:]
+		n += run
 	}
-	return out, nil
+	return n, nil
+}
+
+// fetchOne reads one committed event into page memory.
+func (l *Log) fetchOne(p *pages, at loc) (event record, err error) {
+	_, err = l.fetch(p, []loc{at}, func(r record, _ loc) { event = r })
+	return event, err
 }

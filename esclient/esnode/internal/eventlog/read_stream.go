@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -115,13 +116,16 @@ func (l *Log) findEvent(p *Page, v *view, number int64) ReadResult {
 	case number < v.min || number > v.last():
 		return ReadNotFound
 	}
-	if p.records, p.Err = l.fetch(&p.mem, v.events[number:number+1], p.records); p.Err != nil {
+	at := v.events[number]
+	r, err := l.fetchOne(&p.mem, at)
+	if err != nil {
+		p.Err = err
 		return ReadError
 	}
-	if v.expired(p.records[0].event()) {
+	if v.expired(at.event(r)) {
 		return ReadNotFound
 	}
-	p.add(p.records[0], v.events[number])
+	p.add(r, at)
 	return ReadSuccess
 }
 
@@ -224,19 +228,17 @@ func (l *Log) pageDown(p *Page, v *view, from, count int64) error {
 
 // take reads the events at these places into the page and returns how many it looked at.
 func (l *Log) take(p *Page, v *view, places []loc) (int64, error) {
-	var err error
-	if p.records, err = l.fetch(&p.mem, places, p.records); err != nil {
-		return 0, err
-	}
-	for i, r := range p.records {
-		if v.since.IsZero() || !v.expired(r.event()) {
-			p.add(r, places[i])
+	p.Events = slices.Grow(p.Events, len(places))
+	n, err := l.fetch(&p.mem, places, func(r record, at loc) {
+		if v.since.IsZero() || !v.expired(at.event(r)) {
+			p.add(r, at)
 		}
-	}
-	return int64(len(p.records)), nil
+	})
+	return int64(n), err
 }
 
-// takeDown is take for places in descending order, which are read in ascending order in pieces of one run each.
+// takeDown is take for places in descending order, which are read in ascending order in pieces of one run each. A piece is
+// small enough to be read completely, or is a single record.
 func (l *Log) takeDown(p *Page, v *view, places []loc) (read int64, err error) {
 	expired := false
 	for len(places) > 0 && p.mem.used < maxPage {
@@ -244,21 +246,19 @@ func (l *Log) takeDown(p *Page, v *view, places []loc) (read int64, err error) {
 		for n < len(places) && places[0].pos()-places[n].pos() < maxRun/2 {
 			n++
 		}
-		run := make([]loc, n)
-		for i, at := range places[:n] {
-			run[n-1-i] = at
-		}
-		if p.records, err = l.fetch(&p.mem, run, p.records[:0]); err != nil {
+		run := slices.Clone(places[:n])
+		slices.Reverse(run)
+		first := len(p.Events)
+		if _, err = l.fetch(&p.mem, run, func(r record, at loc) {
+			if v.expired(at.event(r)) {
+				expired = true
+				return
+			}
+			p.add(r, at)
+		}); err != nil {
 			return 0, err
 		}
-		// A piece is small enough to be read completely, or is a single record.
-		for i := len(p.records) - 1; i >= 0; i-- {
-			if v.expired(p.records[i].event()) {
-				expired = true
-				continue
-			}
-			p.add(p.records[i], run[i])
-		}
+		slices.Reverse(p.Events[first:])
 		places, read = places[n:], read+int64(n)
 	}
 	if expired {

@@ -56,12 +56,12 @@ func (l *Log) resolveOne(mem *pages, r *Resolved, head int64) error {
 	if !v.exists() || t.Number < v.min || t.Number > v.last() || t.Number == math.MaxInt64 {
 		return nil
 	}
-	var one [1]record
-	found, err := l.fetch(mem, v.events[t.Number:t.Number+1], one[:0])
-	if err != nil || v.expired(found[0].event()) {
+	at := v.events[t.Number]
+	found, err := l.fetchOne(mem, at)
+	if err != nil || v.expired(at.event(found)) {
 		return err
 	}
-	r.Event = found[0].event()
+	r.Event = at.event(found)
 	return nil
 }
 
