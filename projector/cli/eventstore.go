@@ -51,7 +51,7 @@ func (e *env) connect(ctx context.Context, cfg *config.Config) (*eventStore, err
 			return nil, usage(fmt.Errorf("event store: %w", err))
 		}
 		if err != nil {
-			return nil, fmt.Errorf("event store %s: %w", redact(address), err)
+			return nil, fmt.Errorf("event store: %w", err)
 		}
 		return &eventStore{client: client, about: redact(address), end: func() {}}, nil
 	}

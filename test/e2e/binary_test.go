@@ -124,14 +124,20 @@ func (p *place) start(args ...string) *process {
 	if binary == "" {
 		p.t.Fatal("PROJECTOR_BINARY is not set: run these tests with `make e2e`")
 	}
+	return startIn(p.t, p.dir, binary, append(args, p.args...)...)
+}
+
+// startIn starts any program. It is killed at the end of the test, at the latest.
+func startIn(t *testing.T, dir, binary string, args ...string) *process {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	pr := &process{t: p.t, ended: make(chan struct{})}
-	pr.cmd = exec.CommandContext(ctx, binary, append(args, p.args...)...)
-	pr.cmd.Dir = p.dir
+	pr := &process{t: t, ended: make(chan struct{})}
+	pr.cmd = exec.CommandContext(ctx, binary, args...)
+	pr.cmd.Dir = dir
 	pr.cmd.Stdout, pr.cmd.Stderr = &pr.stdout, &pr.stderr
 	if err := pr.cmd.Start(); err != nil {
 		cancel()
-		p.t.Fatal(err)
+		t.Fatal(err)
 	}
 	go func() { // ends with the process
 		defer cancel()
@@ -142,7 +148,7 @@ func (p *place) start(args ...string) *process {
 		}
 		close(pr.ended)
 	}()
-	p.t.Cleanup(func() {
+	t.Cleanup(func() {
 		cancel()
 		<-pr.ended
 	})
@@ -160,15 +166,21 @@ func (pr *process) wait() outcome {
 // until returns when the process has printed a text on stderr.
 func (pr *process) until(text string) string {
 	pr.t.Helper()
+	return pr.untilIn(&pr.stderr, text)
+}
+
+// untilIn returns when the process has printed a text on one of its outputs.
+func (pr *process) untilIn(o *output, text string) string {
+	pr.t.Helper()
 	for {
-		printed, more := pr.stderr.read()
+		printed, more := o.read()
 		if strings.Contains(printed, text) {
 			return printed
 		}
 		select {
 		case <-more:
 		case <-pr.ended:
-			if printed, _ = pr.stderr.read(); strings.Contains(printed, text) {
+			if printed, _ = o.read(); strings.Contains(printed, text) {
 				return printed
 			}
 			pr.t.Fatalf("the process ended with %d before it printed %q:\n%s", pr.code, text, printed)

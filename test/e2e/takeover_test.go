@@ -18,11 +18,7 @@ func TestTakeover(t *testing.T) {
 			p := newPlace(t, "projector.yaml")
 			if remote {
 				node := p.start("node")
-				eventually(t, "the node says where it is", func() bool {
-					out, _ := node.stdout.read()
-					return out != ""
-				})
-				out, _ := node.stdout.read()
+				out := node.untilIn(&node.stdout, "\n")
 				p.args = []string{"--eventstore", "tcp://admin:changeit@" + between(out, "tcp://", "\n")}
 			}
 			first := p.start("run")
