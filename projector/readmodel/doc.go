@@ -19,6 +19,9 @@
 //				return nil
 //			}))
 //
+// [On] folds an event into one row, [OnEach] into several, such as the lines of an order, and [Insert] writes a row for the
+// event itself without reading first. [Join] makes one model of several tables, so that bodies are decoded only once.
+//
 // # Columns
 //
 // Each exported field of the row struct is a column, named as the field in snake_case unless its tag says otherwise:
