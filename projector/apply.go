@@ -13,14 +13,6 @@ import (
 
 var errWrongTx = errors.New("handler does not fit the store")
 
-// flight is a chunk on its way into the database.
-type flight struct {
-	chunk
-	change checkpoint.Change
-	done   chan error // one slot: the outcome, if it flies on its own
-	began  time.Time
-}
-
 // fold applies events to the rows in memory.
 func (s *session) fold(ctx context.Context, events []source.Event) error {
 	for _, f := range s.folds {

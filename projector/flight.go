@@ -1,0 +1,69 @@
+package projector
+
+import (
+	"context"
+	"time"
+
+	"github.com/photonpump/projector/checkpoint"
+)
+
+// flight is a chunk on its way into the database.
+type flight struct {
+	chunk
+	change checkpoint.Change
+	done   chan error // one slot: the outcome, if it flies on its own
+	began  time.Time
+}
+
+// launch commits what was applied, beside the work on what comes next.
+func (s *session) launch(ctx context.Context) {
+	f := s.prepare(s.hand.cut(s.p.source, s.applied))
+	f.done = make(chan error, 1)
+	s.base += int64(s.applied)
+	s.submitted = max(0, s.submitted-s.applied)
+	s.flight, s.applied, s.since = f, 0, time.Now()
+	go func() { f.done <- s.commit(ctx, f) }() // ends with the transaction, whose outcome is always waited for
+}
+
+// lastFlight waits for what was still in flight when the work ended, so that it is known what has become of it.
+func (s *session) lastFlight() {
+	f := s.flight
+	if f == nil {
+		return
+	}
+	s.flight = nil
+	if err := <-f.done; err != nil {
+		s.unsure(f, err)
+		return
+	}
+	s.landed(f)
+}
+
+// land waits for the flight, if there is one.
+func (s *session) land(ctx context.Context) error {
+	if s.flight == nil {
+		return nil
+	}
+	return s.arrived(ctx, <-s.flight.done)
+}
+
+// arrived deals with the outcome of the flight.
+func (s *session) arrived(ctx context.Context, err error) error {
+	f := s.flight
+	s.flight = nil
+	if err != nil {
+		s.quiesce()
+	}
+	if err == nil {
+		s.landed(f)
+		s.show()
+		return nil
+	}
+	s.unsure(f, err)
+	if index, somewhere := whose(err); index < 0 && !somewhere {
+		return err
+	}
+	s.rollback()
+	s.applied = 0
+	return s.mend(ctx, f.chunk, len(f.events), err)
+}
