@@ -113,6 +113,7 @@ func (e *env) joinHost(ctx context.Context, cfg *config.Config, locked *esnode.L
 func (s *eventStore) succeed(ctx context.Context, e *env, cfg *config.Config) {
 	ticker := time.NewTicker(takeoverEvery)
 	defer ticker.Stop()
+	said := ""
 	for {
 		select {
 		case <-ctx.Done():
@@ -124,7 +125,10 @@ func (s *eventStore) succeed(ctx context.Context, e *env, cfg *config.Config) {
 			continue
 		}
 		if err != nil {
-			e.logger().Error("cannot run the embedded event store, whose process has ended", "err", err)
+			if said != err.Error() {
+				said = err.Error()
+				e.logger().Error("cannot run the embedded event store, whose process has ended", "err", err)
+			}
 			continue
 		}
 		e.logger().Info("running the embedded event store, whose process has ended", "addr", node.Addr().String())
