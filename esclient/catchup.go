@@ -56,7 +56,7 @@ func (c *Client) catchUp(name string, p pages, from From, o SubscribeOptions, er
 	switch from.kind {
 	case fromNumber:
 		e.last.number = from.number
-		e.pager.next.number = from.number + 1
+		e.pager.next.number = behind(from.number)
 	case fromPosition:
 		e.last.position = from.position
 		e.pager.next.position = from.position
@@ -136,11 +136,19 @@ func (e *catchUp) locate(ctx context.Context) error {
 
 // start is where a page must start to have everything behind last. Positions are re-read, as what follows is not known.
 func (e *catchUp) start() cursor {
-	c := cursor{number: e.last.number + 1, position: e.last.position}
+	c := cursor{number: behind(e.last.number), position: e.last.position}
 	if c.position.Commit < 0 {
 		c.position = Start()
 	}
 	return c
+}
+
+// behind is the number to read on from after event n. Nothing follows on the tombstone, and a read there says so.
+func behind(n int64) int64 {
+	if n == Tombstone {
+		return n
+	}
+	return n + 1
 }
 
 // resume goes back to reading.

@@ -222,3 +222,37 @@ func TestCatchUp(t *testing.T) {
 		t.Error(sub.Err())
 	}
 }
+
+// The tombstone is delivered to who is live; whoever comes after it, or comes back, learns that the stream is deleted.
+func TestCatchUpBehindATombstone(t *testing.T) {
+	t.Parallel()
+	c, node := setup(t)
+	fill(t, c, "s", 1)
+	sub := c.SubscribeStream("s", esclient.FromStart(), esclient.SubscribeOptions{})
+	defer sub.Stop()
+	var last int64
+	for live := false; last != esclient.Tombstone; {
+		b, err := sub.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.Live && !live {
+			live = true
+			if _, err := c.Tombstone(t.Context(), "s", esclient.Any); err != nil {
+				t.Fatal(err)
+			}
+		}
+		last = b.Number
+	}
+	node.DropConnections()
+	for err := error(nil); !errors.Is(err, esclient.ErrStreamDeleted); {
+		if _, err = sub.Next(t.Context()); err != nil && !errors.Is(err, esclient.ErrStreamDeleted) {
+			t.Fatalf("after a reconnect: %v", err)
+		}
+	}
+	again := c.SubscribeStream("s", esclient.AfterNumber(last), esclient.SubscribeOptions{})
+	defer again.Stop()
+	if _, err := again.Next(t.Context()); !errors.Is(err, esclient.ErrStreamDeleted) {
+		t.Errorf("resumed after the tombstone: %v", err)
+	}
+}
