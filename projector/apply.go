@@ -172,7 +172,12 @@ func (s *session) landed(f *flight) {
 		s.probes.Reset()
 	}
 	for i := range f.diverted {
-		s.parked[f.diverted[i].key]++
+		d := &f.diverted[i]
+		s.parked[d.key]++
+		if d.err != nil { // the others wait behind it
+			s.log.Error("event parked", keyEventType, d.event.Type, keyStream, d.event.Stream, keyNumber, d.event.Number,
+				keyOrderingKey, d.key, keyReason, d.class, keyErr, d.err)
+		}
 	}
 	if len(f.diverted) > 0 {
 		s.showParked()

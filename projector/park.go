@@ -66,13 +66,13 @@ func (s *session) park(ctx context.Context, one *chunk, f failure) error {
 	if err := s.checkCap(one); err != nil {
 		return &StoppedError{Projection: s.p.name, Event: e, Class: f.class, Attempts: f.attempts, Err: fmt.Errorf("%w: %w", err, f.err)}
 	}
-	s.log.Error("event parked", keyEventType, e.Type, keyStream, e.Stream, keyNumber, e.Number,
-		keyOrderingKey, key, keyReason, class, keyErr, f.err)
 	s.accepted[e.RecordID()] = true
 	one.divert(diverted{
 		index: index, key: key, class: class, err: f.err, attempts: f.attempts, tried: time.Now(), doubtful: f.doubtful,
 	})
 	if n := one.doubtful(); n > 0 {
+		s.log.Warn("event held back, until another one shows that not everything fails", keyEventType, e.Type,
+			keyStream, e.Stream, keyNumber, e.Number, keyOrderingKey, key, keyReason, class, keyErr, f.err)
 		return s.breaker(one, n)
 	}
 	if err := s.apply(ctx, one); err != nil {

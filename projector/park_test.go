@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -250,18 +252,43 @@ func TestLonelyFailureWaitsForProof(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld("On", &failing{stream: "pony-0"})
 		fill(w.log, 1, 2)
-		r := newRunner(t, w.store, projector.New("ponies", w.log.All(nil), w.part))
+		log := &logBook{}
+		r := newRunner(t, w.store, projector.New("ponies", w.log.All(nil), w.part), projector.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
 		running(t, r)
 		time.Sleep(time.Hour)
 		if st := r.Status()[0]; st.State != projector.StateRetrying || st.Parked != 0 || !strings.Contains(st.Reason, "no other event has shown") {
 			t.Errorf("status %+v", st)
+		}
+		if log.count("event held back") == 0 || log.count("event parked") != 0 {
+			t.Errorf("held back %d times, parked %d times, says the log", log.count("event held back"), log.count("event parked"))
 		}
 		w.log.Append("pony-1", sourcetest.JSON("pony.jumped", "{}"))
 		st := until(t, r, "parked", func(s projector.Status) bool { return s.Parked == 2 })
 		if st.Handled != 1 {
 			t.Errorf("status %+v", st)
 		}
+		if n := log.count("event parked"); n != 1 { // the second waits behind the first
+			t.Errorf("parked %d times, says the log", n)
+		}
 	})
+}
+
+// logBook keeps what is logged.
+type logBook struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logBook) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logBook) count(message string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), message)
 }
 
 // An event of a key that is being parked at this very moment waits too.
