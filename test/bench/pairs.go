@@ -154,14 +154,14 @@ func (b *bench) runner() []pair {
 }
 
 func (b *bench) node() []pair {
-	history := [][]string{b.stick("append", "-n", b.n(5e5), "-batch", "100", "-inflight", "10")}
-	read := b.stick("read", "-n", b.n(5e5), "-page", "500", "-inflight", "4")
+	read := b.stick("read", "-n", b.n(1e6), "-page", "500", "-inflight", "4")
+	history := [][]string{b.stick("append", "-n", b.n(1e6), "-batch", "100", "-inflight", "10"), read} // warm, as the limit is
 	log := []string{"-n", b.n(1e6), "-dir", filepath.Join(b.dir, "log")}
 	fill := [][]string{b.ours(append([]string{"fill"}, log...)...)}
 	inflight := []string{"-n", b.n(2e5), "-inflight", "400"}
 	return []pair{{
 		name: "esnode serves pages", target: 0.7,
-		limit: program{server: "blaster", args: read},
+		limit: program{server: "blaster", args: read, setup: [][]string{read}},
 		ours:  program{server: "node", args: read, setup: history},
 	}, {
 		name: "esnode appends with fsync, 400 in flight", target: 0.5,
