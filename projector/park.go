@@ -67,11 +67,12 @@ func (s *session) park(ctx context.Context, one *chunk, f failure) error {
 		return &StoppedError{Projection: s.p.name, Event: e, Class: f.class, Attempts: f.attempts, Err: fmt.Errorf("%w: %w", err, f.err)}
 	}
 	s.accepted[e.RecordID()] = true
+	eventType := e.Type // divert takes it away
 	one.divert(diverted{
 		index: index, key: key, class: class, err: f.err, attempts: f.attempts, tried: time.Now(), doubtful: f.doubtful,
 	})
 	if n := one.doubtful(); n > 0 {
-		s.log.Warn("event held back, until another one shows that not everything fails", keyEventType, e.Type,
+		s.log.Warn("event held back, until another one shows that not everything fails", keyEventType, eventType,
 			keyStream, e.Stream, keyNumber, e.Number, keyOrderingKey, key, keyReason, class, keyErr, f.err)
 		return s.breaker(one, n)
 	}
