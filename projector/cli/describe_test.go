@@ -78,6 +78,7 @@ func TestStatusLines(t *testing.T) {
 		[]checkpoint.Status{
 			{Name: "dead", State: "catching-up", Owner: "gone", Position: checkpoint.AtNumber(3), Updated: now},
 			{Name: "left", State: "stopped", Reason: "why", Owner: "gone", Updated: now},
+			{Name: "reset", Updated: now},
 			{Name: "mine", State: "live", Owner: "host/1", Held: true, Handled: 5, Ignored: 2, Epoch: 4, Updated: now},
 		})
 	want := []statusLine{
@@ -85,6 +86,7 @@ func TestStatusLines(t *testing.T) {
 		{Name: "dead", State: "no owner", Reason: "last was catching-up", Position: "3", Updated: &now},
 		{Name: "mine", State: "live", Owner: "host/1", Epoch: 4, Position: "start", Handled: 5, Ignored: 2, Updated: &now},
 		{Name: "left", State: "stopped", Reason: "why; not defined here", Position: "start", Updated: &now},
+		{Name: "reset", State: "no owner", Reason: "not defined here", Position: "start", Updated: &now},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

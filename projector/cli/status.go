@@ -103,7 +103,9 @@ func newStatusLine(s checkpoint.Status) statusLine {
 	case s.State != string(projector.StateStopped):
 		// Its owner has died, or could not say goodbye.
 		l.State = "no owner"
-		l.Reason = strings.TrimSuffix("last was "+s.State+": "+s.Reason, ": ")
+		if s.State != "" { // it has said something since it was made, or reset
+			l.Reason = strings.TrimSuffix("last was "+s.State+": "+s.Reason, ": ")
+		}
 	}
 	return l
 }
