@@ -1,6 +1,7 @@
 package projector
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ type board struct {
 	oldest  time.Time     // created time of the oldest event in hand; zero = none
 	changed chan struct{} // closed, and replaced, when the status has changed
 	behind  time.Time     // since when Head is known to be ahead of Position; zero = it is not
+	away    error         // why the end of the source is not known now; nil = it is
 }
 
 func newBoard(p *Projection, hs hooks) *board {
@@ -98,8 +100,16 @@ func (b *board) disown() {
 func (b *board) head(p checkpoint.Position) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.status.Head = p
+	b.status.Head, b.away = p, nil
 	b.compare()
+}
+
+// unreachable notes why the end of the source is not known, which is shown until it is, or until events come again.
+func (b *board) unreachable(why error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.away = why
+	b.broadcast()
 }
 
 // hand notes the oldest event that is not yet committed; zero if there is none.
@@ -117,6 +127,7 @@ func (b *board) committed(c Commit) {
 	s.Handled += int64(c.Handled)
 	s.Ignored += int64(c.Ignored)
 	s.Skipped += int64(c.Skipped)
+	b.away = nil
 	b.compare()
 	b.broadcast()
 	b.mu.Unlock()
@@ -167,6 +178,12 @@ func (b *board) snapshot() Status {
 	s.LagEvents, s.Lag = -1, -1
 	if s.Epoch == 0 {
 		return s // the position is somebody else's to move
+	}
+	if b.away != nil {
+		if s.State == StateLive || s.State == StateCatchingUp {
+			s.State, s.Reason = StatePaused, fmt.Sprintf("%s does not answer: %v", s.Source, b.away)
+		}
+		return s
 	}
 	s.LagEvents = distance(s.Position, s.Head)
 	switch {

@@ -12,7 +12,7 @@ import (
 	"github.com/photonpump/projector/checkpoint"
 )
 
-// headEvery is how often a source is asked for its end.
+// headEvery is how often a source is asked for its end, and how long it may take to answer before it counts as away.
 const headEvery = 5 * time.Second
 
 // task runs one projection: it waits for the lease, works under it, and begins again after an outage.
@@ -310,13 +310,22 @@ func (t *task) settleDoubt(stored checkpoint.Position) {
 	})
 }
 
+// askHead asks the source for its end, and does not wait longer than until it would be asked again.
+func (t *task) askHead(ctx context.Context) (checkpoint.Position, error) {
+	ctx, cancel := context.WithTimeout(ctx, headEvery)
+	defer cancel()
+	return t.p.source.Head(ctx)
+}
+
 // watchHead publishes where the source ends, until ctx ends.
 func (t *task) watchHead(ctx context.Context) {
 	for {
-		head, err := t.p.source.Head(ctx)
-		if err == nil {
+		head, err := t.askHead(ctx)
+		switch {
+		case err == nil:
 			t.board.head(head)
-		} else if ctx.Err() == nil {
+		case ctx.Err() == nil:
+			t.board.unreachable(err)
 			t.log.Debug("end of the source not known", keyErr, err)
 		}
 		if !sleep(ctx, headEvery) {

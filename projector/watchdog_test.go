@@ -147,3 +147,36 @@ func TestExecuteWithAndWithoutAnOwner(t *testing.T) {
 		}
 	})
 }
+
+func TestSourceThatDoesNotAnswerShows(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log, store, rec := sourcetest.New(), newStore(), &recorder{}
+		fill(log, 1, 10)
+		r := newRunner(t, store, projector.New("ponies", log.Stream("pony-0"), projector.On("pony.jumped", rec.handle)))
+		running(t, r)
+		time.Sleep(time.Minute)
+		if st := r.Status()[0]; st.State != projector.StateLive || st.LagEvents != 0 || st.Lag != 0 {
+			t.Fatalf("at rest: %+v", st)
+		}
+		log.Intercept(func(op sourcetest.Op) error {
+			if op == sourcetest.OpHead {
+				return errors.New("connection refused")
+			}
+			return nil
+		})
+		time.Sleep(time.Minute)
+		st := r.Status()[0]
+		if st.State != projector.StatePaused || st.Reason != "stream pony-0 does not answer: stream pony-0: head: connection refused" {
+			t.Errorf("away: state %v, reason %q", st.State, st.Reason)
+		}
+		if st.LagEvents != -1 || st.Lag != -1 || st.Stalled {
+			t.Errorf("away: a lag that nobody can know: %+v", st)
+		}
+		log.Intercept(nil)
+		time.Sleep(time.Minute)
+		if st := r.Status()[0]; st.State != projector.StateLive || st.Reason != "" || st.LagEvents != 0 {
+			t.Errorf("back: %+v", st)
+		}
+	})
+}
