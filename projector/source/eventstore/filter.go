@@ -2,6 +2,7 @@ package eventstore
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/photonpump/projector/esclient"
@@ -15,15 +16,32 @@ type Filter struct {
 	Types   []string // empty = all but system types
 }
 
+// String names the filter, and no other one: projections whose sources have the same name share a subscription.
 func (f Filter) String() string {
 	text := "all"
 	if len(f.Streams) > 0 {
-		text += " streams " + strings.Join(f.Streams, ", ")
+		text += " streams " + list(f.Streams)
 	}
 	if len(f.Types) > 0 {
-		text += " types " + strings.Join(f.Types, ", ")
+		text += " types " + list(f.Types)
 	}
 	return text
+}
+
+func list(patterns []string) string {
+	quoted := make([]string, len(patterns))
+	for i, p := range patterns {
+		quoted[i] = quote(p)
+	}
+	return strings.Join(quoted, ", ")
+}
+
+// quote leaves a pattern as it is, unless it could be taken for the end of a list, or for a quoted one.
+func quote(pattern string) string {
+	if strings.ContainsAny(pattern, `,"`) || slices.Contains(strings.Fields(pattern), "types") {
+		return strconv.Quote(pattern)
+	}
+	return pattern
 }
 
 // wants reports whether an event passes.
