@@ -87,6 +87,7 @@ func TestRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	live := confirmedLive(t, c)
 	if err := node.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -105,6 +106,42 @@ func TestRestart(t *testing.T) {
 	again, err := group.Next(t.Context())
 	if err != nil || again.Events[0].Number != first.Events[0].Number {
 		t.Errorf("unacked events did not come again: %v, %v", again.Events, err)
+	}
+	wantGap(t, c, live)
+}
+
+// confirmedLive is a volatile subscription to s that delivers what is written from now on.
+func confirmedLive(t *testing.T, c *esclient.Client) *esclient.Subscription {
+	t.Helper()
+	sub := c.SubscribeLive("s", esclient.SubscribeOptions{})
+	t.Cleanup(sub.Stop)
+	if err := sub.Confirmed(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return sub
+}
+
+// wantGap checks that a volatile subscription has reported a gap, and goes on: what its client writes after that comes.
+func wantGap(t *testing.T, c *esclient.Client, sub *esclient.Subscription) {
+	t.Helper()
+	b, err := sub.Next(t.Context())
+	var gap *esclient.GapError
+	if !errors.As(err, &gap) || !errors.Is(err, esclient.ErrNotConnected) && !errors.Is(err, esclient.ErrDropped) {
+		t.Fatalf("live: got %v, %v, want a gap first", b.Events, err)
+	}
+	// A client says everything in order: the subscription was asked for again before this is written.
+	written, err := c.Append(t.Context(), "s", esclient.Any, esclient.NewEvent{Type: "counted"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for e, err := range sub.Events(t.Context()) {
+		switch {
+		case errors.As(err, &gap): // on the way to the leader
+		case err != nil:
+			t.Fatal(err)
+		case e.Number == written.First:
+			return
+		}
 	}
 }
 
@@ -132,6 +169,7 @@ func TestLeaderMoves(t *testing.T) {
 	if b, err := group.Next(t.Context()); err != nil || len(b.Events) == 0 {
 		t.Fatal(b, err)
 	}
+	live := confirmedLive(t, c)
 	leader := cluster.Leader()
 	if _, err := cluster.Failover(); err != nil {
 		t.Fatal(err)
@@ -157,15 +195,19 @@ func TestLeaderMoves(t *testing.T) {
 			break
 		}
 	}
-	// A client that is told one address only, that of a follower, is sent on to the leader.
+	wantGap(t, c, live)
+	// A client that is told one address only, that of a follower, is sent on to the leader when it writes. The follower had
+	// served its volatile subscription.
 	follower := (cluster.Leader() + 1) % cluster.Size()
 	if follower == leader {
 		follower = (follower + 1) % cluster.Size()
 	}
 	single := dial(t, cluster.URL(follower), fast)
-	if got, err := single.Append(t.Context(), "s", 10, numbered(11, 1)...); err != nil || got.First != 11 {
+	live = confirmedLive(t, single)
+	if got, err := single.Append(t.Context(), "s", 11, numbered(12, 1)...); err != nil || got.First != 12 {
 		t.Errorf("through a follower: %v %v", got, err)
 	}
+	wantGap(t, single, live)
 }
 
 // TestHalfOpenSubscriptions stalls the server under subscriptions of every kind: heartbeats find out, and they go on.
@@ -250,7 +292,9 @@ func TestHalfOpenSubscriptions(t *testing.T) {
 // TestNotReadySubscriptions answers everything a subscription asks for with "not ready" at first.
 func TestNotReadySubscriptions(t *testing.T) {
 	t.Parallel()
-	c, node := setup(t)
+	node := startNode(t)
+	net := newNetwork()
+	c := dial(t, node.URL(), esclient.WithDialer(net.DialContext))
 	fill(t, c, "s", 5)
 	settings := esclient.DefaultPersistentSettings()
 	settings.StartFrom = 0
@@ -261,11 +305,7 @@ func TestNotReadySubscriptions(t *testing.T) {
 	for _, cmd := range []esnode.Command{esnode.ReadStreamEventsForward, esnode.SubscribeToStream, esnode.ConnectToPersistentSubscription} {
 		node.Intercept(cmd, esnode.Times(2, notReady))
 	}
-	live := c.SubscribeLive("s", esclient.SubscribeOptions{})
-	defer live.Stop()
-	if err := live.Confirmed(t.Context()); err != nil {
-		t.Error(err)
-	}
+	live := confirmedLive(t, c)
 	catchUp := c.SubscribeStream("s", esclient.FromStart(), esclient.SubscribeOptions{})
 	defer catchUp.Stop()
 	if n := nextLive(t, catchUp); n != 5 {
@@ -278,6 +318,19 @@ func TestNotReadySubscriptions(t *testing.T) {
 	}
 	if s := c.Stats(); s.Connections != 1 || s.Retries < 6 {
 		t.Errorf("%+v", s)
+	}
+	catchUp.Stop()
+	resubscribed := make(chan struct{}, 100)
+	node.Intercept(esnode.SubscriptionConfirmation, func(esnode.Package) esnode.Fault {
+		resubscribed <- struct{}{}
+		return esnode.Fault{}
+	})
+	node.Intercept(esnode.SubscribeToStream, esnode.Times(2, notReady))
+	net.cut()
+	<-resubscribed
+	wantGap(t, c, live)
+	if len(resubscribed) != 0 {
+		t.Error("subscribed twice")
 	}
 }
 
