@@ -2,8 +2,6 @@ package esclient_test
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"sync"
 	"testing"
@@ -298,29 +296,6 @@ func TestWatch(t *testing.T) {
 	})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
-	}
-}
-
-func TestTLS(t *testing.T) {
-	t.Parallel()
-	node := startNode(t, esnode.TLS("127.0.0.1:0", nil))
-	pool := x509.NewCertPool()
-	pool.AddCert(node.Certificate())
-	trusting := &tls.Config{RootCAs: pool, ServerName: "localhost", MinVersion: tls.VersionTLS12}
-	c := dial(t, node.TLSURL(), esclient.WithTLS(trusting))
-	fill(t, c, "s", 3)
-	var unknown x509.UnknownAuthorityError
-	if _, err := esclient.Dial(t.Context(), node.TLSURL()); !errors.As(err, &unknown) || !errors.Is(err, esclient.ErrNotConnected) {
-		t.Errorf("without its CA: %v", err)
-	}
-	dial(t, node.TLSURL()+"?tls-verify=false")
-	_, err := esclient.Dial(t.Context(), "tls://"+node.Addr().String(), esclient.WithTLS(trusting), esclient.WithConnectTimeout(time.Second))
-	if !errors.Is(err, esclient.ErrNotConnected) {
-		t.Errorf("TLS to a plain port: %v", err)
-	}
-	_, err = esclient.Dial(t.Context(), "tcp"+node.TLSURL()[len("tls"):])
-	if !errors.Is(err, esclient.ErrNotConnected) {
-		t.Errorf("plain to a TLS port: %v", err)
 	}
 }
 

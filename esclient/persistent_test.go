@@ -133,6 +133,11 @@ func TestPersistentNak(t *testing.T) {
 			sub.Nak(esclient.NakPark, "bad", e)
 		case e.Number == 3:
 			sub.Nak(esclient.NakSkip, "not wanted", e)
+		case e.Number == 5:
+			sub.Nak(esclient.NakStop, "leaving", e) // as skipped
+		case e.Number == 6 && deliveries[6] == 1:
+			sub.Nak(esclient.NakUnknown, "as you like", e) // again
+			continue
 		case e.Number == 4:
 			sub.Nak(esclient.NakRetry, "for ever", e) // three deliveries, then it is parked
 			if deliveries[4] < 3 {
@@ -146,7 +151,7 @@ func TestPersistentNak(t *testing.T) {
 		}
 	}
 	for number, n := range deliveries {
-		if want := map[int64]int{1: 2, 4: 3}[number]; n != max(want, 1) {
+		if want := map[int64]int{1: 2, 4: 3, 6: 2}[number]; n != max(want, 1) {
 			t.Errorf("event %d was delivered %d times, want %d", number, n, max(want, 1))
 		}
 	}
