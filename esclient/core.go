@@ -182,8 +182,9 @@ func (c *core) again(o *op, why error) {
 	o.tries++
 	c.retried.Add(1)
 	if o.exhausted() {
+		uncertain := o.lost || errors.Is(why, ErrTimeout) // else each sending was refused
 		c.mu.Unlock()
-		c.abandon(o, o.gaveUp(why))
+		c.end(o, o.gaveUp(why), uncertain)
 		return
 	}
 	o.resendAt = time.Now().Add(retryDelay(o.tries))

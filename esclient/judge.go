@@ -122,9 +122,9 @@ func (c *core) notHandled(o *op, p *wire.Package) verdict {
 
 // redirectTo ends the connection in favour of one to another node; the op is sent again over that.
 func (c *core) redirectTo(cn *conn, o *op, v verdict) error {
+	c.again(o, v.err) // it was refused, so it is not in doubt as others are whose connection ends
 	if v.node == cn.endpoint {
-		c.again(o, v.err) // it says that it is not the leader, and that it is: an election is under way
-		return nil
+		return nil // it says that it is not the leader, and that it is: an election is under way
 	}
 	c.mu.Lock()
 	c.redirect = v.node

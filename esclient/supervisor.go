@@ -15,9 +15,10 @@ var errHeartbeat = errors.New("no heartbeat from the server in time")
 // one connection at a time.
 func (c *core) run() {
 	failures := 0
+	redirects := 0 // in a row; only the first one is followed at once, as in an election nodes may name each other
 	first := true
 	for c.ctx.Err() == nil {
-		cn, err := c.connect(failures)
+		cn, err := c.connect(max(failures, redirects-1))
 		if err != nil {
 			if c.ctx.Err() != nil {
 				break
@@ -43,8 +44,13 @@ func (c *core) run() {
 			failures++
 		}
 		var redirect *redirectError
-		if errors.As(cause, &redirect) {
-			failures = 0
+		switch {
+		case !errors.As(cause, &redirect):
+			redirects = 0
+		case time.Since(cn.born) > c.cfg.reconnect.Max:
+			failures, redirects = 0, 1
+		default:
+			failures, redirects = 0, redirects+1
 		}
 	}
 	c.tellDial(context.Cause(c.ctx))
