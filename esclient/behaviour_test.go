@@ -12,7 +12,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/photonpump/projector/esclient"
-	"github.com/photonpump/projector/esclient/esnode"
 	"github.com/photonpump/projector/esclient/internal/wire"
 	"github.com/photonpump/projector/esclient/internal/wire/wirepb"
 )
@@ -38,7 +37,7 @@ func TestSlowCatchUp(t *testing.T) {
 	t.Parallel()
 	events := scale(200_000, 50_000)
 	synctest.Test(t, func(t *testing.T) {
-		c, node, _ := pipeSetup(t, []esnode.Option{esnode.SystemProjections(false)})
+		c, node, _ := pipeSetup(t, nil)
 		sub := c.SubscribeStream("s", esclient.FromStart(), esclient.SubscribeOptions{LiveQueue: 1000})
 		nextLive(t, sub)
 		fill(t, c, "s", events)
@@ -74,7 +73,7 @@ func TestSlowCatchUp(t *testing.T) {
 func TestSlowVolatile(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c, node, _ := pipeSetup(t, []esnode.Option{esnode.SystemProjections(false)})
+		c, node, _ := pipeSetup(t, nil)
 		sub := c.SubscribeLive("s", esclient.SubscribeOptions{LiveQueue: 1000})
 		if err := sub.Confirmed(t.Context()); err != nil {
 			t.Fatal(err)
@@ -106,7 +105,7 @@ func TestSlowVolatile(t *testing.T) {
 func TestSlowPersistent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c, node, _ := pipeSetup(t, []esnode.Option{esnode.SystemProjections(false)})
+		c, node, _ := pipeSetup(t, nil)
 		settings := esclient.DefaultPersistentSettings()
 		settings.StartFrom = 0
 		settings.MessageTimeout = 10 * time.Minute
@@ -152,7 +151,7 @@ func TestSlowPersistent(t *testing.T) {
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c, node, _ := pipeSetup(t, []esnode.Option{esnode.SystemProjections(false)})
+		c, node, _ := pipeSetup(t, nil)
 		for name, sub := range map[string]*esclient.Subscription{
 			"catch-up": c.SubscribeStream("catch-up", esclient.FromEnd(), esclient.SubscribeOptions{}),
 			"live":     c.SubscribeLive("live", esclient.SubscribeOptions{}),

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/photonpump/projector/esclient"
-	"github.com/photonpump/projector/esclient/esnode"
 )
 
 // body and metadata of the events of the benchmarks: 256 and 64 bytes.
@@ -21,7 +20,7 @@ func benchEvent() esclient.NewEvent {
 // benchStream starts a node and fills a stream with n events.
 func benchStream(b *testing.B, n int) *esclient.Client {
 	b.Helper()
-	node := startNode(b, esnode.SystemProjections(false))
+	node := startNode(b)
 	c := dial(b, node.URL())
 	batch := make([]esclient.NewEvent, 500)
 	for i := range batch {

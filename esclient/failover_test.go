@@ -14,7 +14,7 @@ import (
 // TestVolatileGap cuts the connection under a volatile subscription: it goes on, and says where events may be missing.
 func TestVolatileGap(t *testing.T) {
 	t.Parallel()
-	node := startNode(t, esnode.SystemProjections(false))
+	node := startNode(t)
 	net := newNetwork()
 	c := dial(t, node.URL(), esclient.WithDialer(net.DialContext))
 	other := dial(t, node.URL())
@@ -214,7 +214,7 @@ func TestLeaderMoves(t *testing.T) {
 func TestHalfOpenSubscriptions(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c, node, network := pipeSetup(t, []esnode.Option{esnode.SystemProjections(false)}, esclient.WithHeartbeat(time.Second, time.Second))
+		c, node, network := pipeSetup(t, nil, esclient.WithHeartbeat(time.Second, time.Second))
 		other, err := esclient.Dial(t.Context(), node.URL(), esclient.WithDialer(network.DialContext))
 		if err != nil {
 			t.Fatal(err)
@@ -338,7 +338,7 @@ func TestNotReadySubscriptions(t *testing.T) {
 func TestReadsUnderCuts(t *testing.T) {
 	t.Parallel()
 	const events = 20_000
-	node := startNode(t, esnode.SystemProjections(false))
+	node := startNode(t)
 	fill(t, dial(t, node.URL()), "s", events)
 	net := newNetwork()
 	net.budget = randomBudget(100_000)

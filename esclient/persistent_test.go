@@ -12,7 +12,7 @@ import (
 
 func groupSetup(t *testing.T, change func(*esclient.PersistentSettings)) *esclient.Client {
 	t.Helper()
-	node := startNode(t, esnode.HTTP("127.0.0.1:0"), esnode.SystemProjections(false))
+	node := startNode(t, esnode.HTTP("127.0.0.1:0"))
 	c := dial(t, node.URL(), esclient.WithHTTP(node.HTTPURL(), nil))
 	fill(t, c, "s", 20)
 	s := esclient.DefaultPersistentSettings()
@@ -182,7 +182,7 @@ func TestPersistentNak(t *testing.T) {
 // TestPersistentReconnect cuts the connection while events are not acked: they come again.
 func TestPersistentReconnect(t *testing.T) {
 	t.Parallel()
-	node := startNode(t, esnode.SystemProjections(false))
+	node := startNode(t)
 	net := newNetwork()
 	c := dial(t, node.URL(), esclient.WithDialer(net.DialContext))
 	events := 3000

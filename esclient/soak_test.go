@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/photonpump/projector/esclient"
-	"github.com/photonpump/projector/esclient/esnode"
 )
 
 // soak reports whether the long tests run at full scale: `make soak`.
@@ -38,7 +37,7 @@ func TestSoakAppendsUnderCuts(t *testing.T) {
 	t.Parallel()
 	writers, each := 100, scale(1000, 30)
 	every := 50 * time.Millisecond
-	node := startNode(t, esnode.SystemProjections(false))
+	node := startNode(t)
 	net := newNetwork()
 	c := dial(t, node.URL(), esclient.WithDialer(net.DialContext), esclient.WithRetries(esclient.Unlimited))
 
@@ -61,6 +60,9 @@ func TestSoakAppendsUnderCuts(t *testing.T) {
 	for w := range writers {
 		wg.Go(func() {
 			for seq := range each {
+				if w == 0 && seq == each/2 {
+					net.cut() // once at least, however fast the machine is
+				}
 				f := fate{Writer: w, Seq: seq}
 				_, f.err = c.Append(t.Context(), "s", esclient.Any, esclient.NewEvent{Type: "written", Body: f})
 				fates[w] = append(fates[w], f)
@@ -136,7 +138,7 @@ func checkFates(t *testing.T, c *esclient.Client, stream string, fates [][]fate)
 func TestSoakFatesWithoutRetries(t *testing.T) {
 	t.Parallel()
 	writers, each := 20, scale(500, 50)
-	node := startNode(t, esnode.SystemProjections(false))
+	node := startNode(t)
 	net := newNetwork()
 	net.budget = randomBudget(20_000)
 	c := dial(t, node.URL(), esclient.WithDialer(net.DialContext), esclient.WithRetries(0),
@@ -176,7 +178,7 @@ func TestSoakFatesWithoutRetries(t *testing.T) {
 func TestSoakCatchUpUnderCuts(t *testing.T) {
 	t.Parallel()
 	events, cuts := scale(1_000_000, 30_000), scale(200, 60)
-	node := startNode(t, esnode.SystemProjections(false))
+	node := startNode(t)
 	fill(t, dial(t, node.URL()), "s", events)
 	for _, all := range []bool{false, true} {
 		t.Run(fmt.Sprintf("all=%v", all), func(t *testing.T) {
@@ -227,7 +229,7 @@ func heap() uint64 {
 func TestSoakAppendFromUnderCuts(t *testing.T) {
 	t.Parallel()
 	events := scale(200_000, 10_000)
-	node := startNode(t, esnode.SystemProjections(false))
+	node := startNode(t)
 	net := newNetwork()
 	net.budget = randomBudget(100_000)
 	fast := esclient.WithReconnect(esclient.Backoff{Min: time.Millisecond, Max: 10 * time.Millisecond, Attempts: esclient.Unlimited})

@@ -10,7 +10,7 @@ import (
 func BenchmarkServePages(b *testing.B) {
 	for name, opts := range map[string][]Option{"memory": nil, "disk": {Dir(b.TempDir()), Fsync(FsyncNever)}} {
 		b.Run(name, func(b *testing.B) {
-			n, err := Start(append(opts, SystemProjections(false))...)
+			n, err := Start(opts...)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -1,6 +1,7 @@
 package esnode
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -84,8 +85,18 @@ func (c *conn) serve() {
 	c.out.end()
 	writer.Wait()
 	_ = c.nc.Close()
-	c.log.Info("client disconnected", "reason", reason)
+	level := slog.LevelInfo
+	if reason == closedByClient || reason == closedByNode { // in order, or the node has said why
+		level = slog.LevelDebug
+	}
+	c.log.Log(context.Background(), level, "client disconnected", "reason", reason)
 }
+
+// How connections end, most of the time.
+const (
+	closedByClient = "closed by client"
+	closedByNode   = "closed by node"
+)
 
 // hangUp ends the sending direction in an orderly way and gives the client a moment to do the same, since what was sent
 // does not arrive if the socket is closed with unread bytes in it; or it closes the connection.
@@ -125,12 +136,12 @@ func (c *conn) readLoop() string {
 func (c *conn) readFailed(err error) string {
 	switch {
 	case errors.Is(err, io.EOF):
-		return "closed by client"
+		return closedByClient
 	case errors.Is(err, wire.ErrFrame), errors.Is(err, wire.ErrMalformed):
 		c.refuse(wire.CorrelationID{}, err.Error())
 		return err.Error()
 	case c.closing.Load():
-		return "closed by node"
+		return closedByNode
 	}
 	return err.Error()
 }

@@ -35,8 +35,8 @@
 // # What it does not do
 //
 //   - Scavenge: the request is answered, and nothing is removed. Truncated and expired events stay in $all.
-//   - Projections in JavaScript. Of the system projections it has $by_category, $by_event_type and $streams, as links
-//     written together with each append, for streams of users only.
+//   - Projections in JavaScript. Of the system projections it has $by_category, $by_event_type and $streams
+//     ([SystemProjections]), as links written together with each append, for streams of users only.
 //   - Reading a persistent subscription over HTTP, feeds in XML, and long polling.
 //   - Tokens ([Version20]) and the stricter authorization of 20.x: access is that of 5.0.11.
 //   - Statistics beyond a few figures in /stats, and histograms of persistent subscriptions.

@@ -16,7 +16,7 @@ func (s *httpServer) getInfo(w http.ResponseWriter, _ *http.Request) {
 	info := map[string]any{"state": strings.ToLower(s.member.gossipState())}
 	if s.node.cfg.version20 {
 		info["esVersion"] = version20
-		info["features"] = map[string]any{"projections": !s.node.cfg.noLinks, "userManagement": true}
+		info["features"] = map[string]any{"projections": s.node.cfg.projections, "userManagement": true}
 		info["authentication"] = map[string]any{"type": "internal", "properties": map[string]any{}}
 	} else {
 		info["esVersion"] = version5
@@ -26,7 +26,7 @@ func (s *httpServer) getInfo(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (n *Node) projectionsMode() string {
-	if n.cfg.noLinks {
+	if !n.cfg.projections {
 		return "None"
 	}
 	return "System"

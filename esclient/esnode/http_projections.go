@@ -21,7 +21,7 @@ type systemProjection struct {
 
 func (s *httpServer) projections() []systemProjection {
 	status, progress := "Running", 100.0
-	if s.node.cfg.noLinks {
+	if !s.node.cfg.projections {
 		status, progress = "Stopped", -1
 	}
 	var list []systemProjection

@@ -83,7 +83,7 @@ const adminUser = "admin:changeit"
 // What the recorder asked a real server is asked here, and answered alike.
 func TestHTTPLikeRecorded(t *testing.T) {
 	t.Parallel()
-	n := startNode(t, HTTP("127.0.0.1:0"), SystemProjections(false))
+	n := startNode(t, HTTP("127.0.0.1:0"))
 	w := newWeb(t, n)
 	ports := []string{"Port", "Position", "Checkpoint", "Ip", "serverIp"}
 	w.like("http-gossip", w.want(200, "GET", "/gossip", "", ""), ports...)
@@ -149,7 +149,7 @@ func TestHTTPUsersLikeRecorded(t *testing.T) {
 
 func TestHTTPSubscriptionsLikeRecorded(t *testing.T) {
 	t.Parallel()
-	n := startNode(t, HTTP("127.0.0.1:0"), SystemProjections(false))
+	n := startNode(t, HTTP("127.0.0.1:0"))
 	w, c := newWeb(t, n), dialRaw(t, n)
 	c.append("s140", "0", "1", "2", "3", "4")
 	for _, g := range []string{"g", "h"} {
@@ -188,7 +188,7 @@ func TestHTTPSubscriptionsLikeRecorded(t *testing.T) {
 
 func TestHTTPStreams(t *testing.T) {
 	t.Parallel()
-	n := startNode(t, HTTP("127.0.0.1:0"))
+	n := startNode(t, HTTP("127.0.0.1:0"), SystemProjections(true))
 	w, c := newWeb(t, n), dialRaw(t, n)
 	const events = `[{"eventId":"fbf4a1a1-b4a3-4dfe-a01f-ec52c34e16e4","eventType":"pony.born","data":{"name":"Applejack"},"metadata":{"by":"test"}}]`
 	status, _, h := w.do("POST", "/streams/pony-1", "", events, "Content-Type: "+mimeEvents, headerExpected+": -1")
@@ -272,7 +272,7 @@ func TestHTTPStreams(t *testing.T) {
 
 func TestHTTPProjections(t *testing.T) {
 	t.Parallel()
-	w := newWeb(t, startNode(t, HTTP("127.0.0.1:0")))
+	w := newWeb(t, startNode(t, HTTP("127.0.0.1:0"), SystemProjections(true)))
 	var list struct{ Projections []systemProjection }
 	if err := json.Unmarshal([]byte(w.want(200, "GET", "/projections/any", adminUser, "")), &list); err != nil {
 		t.Fatal(err)
@@ -304,7 +304,7 @@ func TestHTTPShutdown(t *testing.T) {
 
 func TestVersion20(t *testing.T) {
 	t.Parallel()
-	n := startNode(t, HTTP("127.0.0.1:0"), Version20(), SystemProjections(false))
+	n := startNode(t, HTTP("127.0.0.1:0"), Version20())
 	w := newWeb(t, n)
 	if got := w.want(200, "GET", "/info", "", ""); !strings.Contains(got, `"esVersion": "20.10`) || !strings.Contains(got, `"state": "leader"`) {
 		t.Errorf("info: %s", got)

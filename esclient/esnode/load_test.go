@@ -28,7 +28,7 @@ func TestSoakLoad(t *testing.T) {
 }
 
 func (l load) run(t *testing.T) {
-	n := startNode(t, SystemProjections(false))
+	n := startNode(t)
 	perConn := l.subscriptions / l.connections
 	perSub := l.events / l.streams
 	var readers sync.WaitGroup

@@ -76,7 +76,7 @@ func start(cfg config, members int) (_ *Node, err error) {
 	n.conns.live = map[*conn]struct{}{}
 	n.hub.init(n)
 	n.log, err = eventlog.Open(eventlog.Options{
-		Dir: cfg.dir, Sync: cfg.fsync == FsyncAlways, SystemLinks: !cfg.noLinks, Now: cfg.clock.Now, OnCommit: n.hub.publish,
+		Dir: cfg.dir, Sync: cfg.fsync == FsyncAlways, SystemLinks: cfg.projections, Now: cfg.clock.Now, OnCommit: n.hub.publish,
 	})
 	if err != nil {
 		return nil, openError(err, cfg.dir)

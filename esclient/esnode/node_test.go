@@ -66,7 +66,7 @@ func TestSlowSubscriber(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := startNode(t, Socket(limits), SystemProjections(false))
+			n := startNode(t, Socket(limits))
 			slow, fast, writer := dialRaw(t, n), dialRaw(t, n), dialRaw(t, n)
 			for _, c := range []*rawClient{slow, fast} {
 				c.ask(SubscribeToStream, msg(1, "s", 2, 0), SubscriptionConfirmation)
@@ -219,7 +219,7 @@ func TestDamagedEvent(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	var log bytes.Buffer
-	n := startNode(t, Dir(dir), Logger(testLogger(&log)), SystemProjections(false))
+	n := startNode(t, Dir(dir), Logger(testLogger(&log)))
 	c := dialRaw(t, n)
 	c.append("good", "1")
 	c.append("bad", "damage me")
@@ -248,7 +248,7 @@ func TestDamagedEvent(t *testing.T) {
 // A subscription that begins while events are written misses none: each is either counted in the confirmation or pushed.
 func TestSubscribeWhileWriting(t *testing.T) {
 	t.Parallel()
-	n := startNode(t, SystemProjections(false))
+	n := startNode(t)
 	writer := dialRaw(t, n)
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() { // ends with stop

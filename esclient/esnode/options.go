@@ -42,23 +42,23 @@ type ClientSocket struct {
 }
 
 type config struct {
-	dir        string
-	fsync      FsyncPolicy
-	listen     string
-	listener   net.Listener
-	tlsListen  string
-	tlsConfig  *tls.Config
-	httpListen string
-	http       bool
-	log        *slog.Logger
-	users      []Account
-	interval   time.Duration
-	timeout    time.Duration
-	clock      TimeSource
-	socket     ClientSocket
-	noLinks    bool
-	version20  bool
-	errs       []error
+	dir         string
+	fsync       FsyncPolicy
+	listen      string
+	listener    net.Listener
+	tlsListen   string
+	tlsConfig   *tls.Config
+	httpListen  string
+	http        bool
+	log         *slog.Logger
+	users       []Account
+	interval    time.Duration
+	timeout     time.Duration
+	clock       TimeSource
+	socket      ClientSocket
+	projections bool
+	version20   bool
+	errs        []error
 }
 
 func defaults() config {
@@ -122,7 +122,8 @@ func TLS(addr string, cfg *tls.Config) Option {
 	return optionFunc(func(c *config) { c.tlsListen, c.tlsConfig = addr, cfg })
 }
 
-// Logger receives a line for every connection and every problem. The default discards them.
+// Logger receives a line for every connection and every problem. Connections that end in order are a matter of level
+// debug. The default discards all.
 func Logger(l *slog.Logger) Option {
 	return optionFunc(func(c *config) {
 		if l == nil {
@@ -169,8 +170,9 @@ func Clock(t TimeSource) Option {
 }
 
 // SystemProjections says whether the node writes the links of the system projections ($streams, $ce-…, $et-…) together
-// with each append. On by default.
-func SystemProjections(on bool) Option { return optionFunc(func(c *config) { c.noLinks = !on }) }
+// with each append. Off by default, as on a server; without them $all holds nothing but what clients wrote. Events that
+// were appended while it was off get no links later.
+func SystemProjections(on bool) Option { return optionFunc(func(c *config) { c.projections = on }) }
 
 // Version20 makes the node answer like a server 20.10: the filtered commands exist, and gossip has its keys and states.
 // The default is 5.0.11.

@@ -65,7 +65,7 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 func TestGroupSurvivesRestart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	n, err := Start(Dir(dir), SystemProjections(false))
+	n, err := Start(Dir(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestGroupSurvivesRestart(t *testing.T) {
 	if err := n.Close(); err != nil {
 		t.Fatal(err)
 	}
-	n = startNode(t, Dir(dir), SystemProjections(false))
+	n = startNode(t, Dir(dir))
 	if g := n.psubs.find("s", "g"); g == nil || g.settings.Strategy != pinned || g.settings.MaxRetries != 3 {
 		t.Fatalf("got %+v", g)
 	}
@@ -120,12 +120,12 @@ func TestGroupMaxSubscribers(t *testing.T) {
 
 func TestPinnedByCorrelation(t *testing.T) {
 	t.Parallel()
-	n := startNode(t, SystemProjections(false))
+	n := startNode(t)
 	c := dialRaw(t, n)
 	if f := c.ask(CreatePersistentSubscription, groupMsg("s", "g", 1, pinnedByCorrelation), CreatePersistentSubscriptionCompleted); f[1][0].varint != 2 {
 		t.Errorf("a 5.0 server knows no %s: %v", pinnedByCorrelation, f)
 	}
-	n = startNode(t, Version20(), SystemProjections(false))
+	n = startNode(t, Version20())
 	c = dialRaw(t, n)
 	c.createGroup("s", "g", 1, pinnedByCorrelation)
 	consumers := []*rawClient{dialRaw(t, n), dialRaw(t, n)}
@@ -154,7 +154,7 @@ func TestPinnedByCorrelation(t *testing.T) {
 func TestGroupTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		n, c := pipeNode(t, SystemProjections(false))
+		n, c := pipeNode(t)
 		defer n.Close()
 		defer c.nc.Close()
 		c.append("s", "x")
@@ -180,7 +180,7 @@ func TestGroupTimeout(t *testing.T) {
 // Many events through a group with few credits: each is delivered, in order as long as nothing goes wrong.
 func TestGroupManyEvents(t *testing.T) {
 	t.Parallel()
-	n := startNode(t, SystemProjections(false))
+	n := startNode(t)
 	c, writer := dialRaw(t, n), dialRaw(t, n)
 	c.createGroup("s", "g", 10, roundRobin)
 	const total = 3000
@@ -204,7 +204,7 @@ func TestGroupManyEvents(t *testing.T) {
 
 func TestFilteredReadsAndSubscriptions(t *testing.T) {
 	t.Parallel()
-	n := startNode(t, Version20(), SystemProjections(false))
+	n := startNode(t, Version20())
 	c := dialRaw(t, n)
 	sub := dialRaw(t, n)
 	filter := msg(1, 0, 2, 1, 3, "a-", 3, "b-")

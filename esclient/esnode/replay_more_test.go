@@ -42,7 +42,7 @@ func startNode(t *testing.T, opts ...Option) *Node {
 func TestReplayTLS(t *testing.T) {
 	t.Parallel()
 	c := conversation(t, "132-tls")
-	n := startNode(t, SystemProjections(false), TLS("127.0.0.1:0", nil))
+	n := startNode(t, TLS("127.0.0.1:0", nil))
 	pool := x509.NewCertPool()
 	pool.AddCert(n.Certificate())
 	r := newReplayer(t, c, n, nil)
@@ -63,7 +63,7 @@ func TestReplayTLS(t *testing.T) {
 func TestReplayCluster(t *testing.T) {
 	t.Parallel()
 	c := conversation(t, "150-cluster-follower")
-	cl, err := StartCluster(3, SystemProjections(false), TLS("127.0.0.1:0", nil))
+	cl, err := StartCluster(3, TLS("127.0.0.1:0", nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestReplayCluster(t *testing.T) {
 func TestReplayLeaderKilled(t *testing.T) {
 	t.Parallel()
 	c := conversation(t, "152-cluster-master-killed")
-	cl, err := StartCluster(3, SystemProjections(false), TLS("127.0.0.1:0", nil))
+	cl, err := StartCluster(3, TLS("127.0.0.1:0", nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestReplayLeaderKilled(t *testing.T) {
 // TestReplayLargeEvents plays the events that were too large to record.
 func TestReplayLargeEvents(t *testing.T) {
 	t.Parallel()
-	n := startNode(t, SystemProjections(false))
+	n := startNode(t)
 	r := newReplayer(t, conversation(t, "117-large-event"), n, func() (net.Conn, error) { return net.Dial("tcp", n.Addr().String()) })
 	r.run()
 }

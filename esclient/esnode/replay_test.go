@@ -78,8 +78,7 @@ type replayConn struct {
 
 func replay(t *testing.T, c wiretest.Conversation) {
 	l := newPipeListener()
-	opts := []Option{Listener(l), SystemProjections(false)}
-	n, err := Start(opts...)
+	n, err := Start(Listener(l))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,10 +69,10 @@ func (e *env) connect(ctx context.Context, cfg *config.Config) (*eventStore, err
 	return s, nil
 }
 
-// startNode starts the embedded node of the configuration.
+// startNode starts the embedded node of the configuration, which feeds categories.
 func (e *env) startNode(cfg *config.Config, more ...esnode.Option) (*esnode.Node, error) {
 	c := cfg.EventStore.Embedded
-	opts := []esnode.Option{esnode.Dir(c.Dir), esnode.Listen(c.TCP), esnode.Logger(e.logger())}
+	opts := []esnode.Option{esnode.Dir(c.Dir), esnode.Listen(c.TCP), esnode.Logger(e.logger()), esnode.SystemProjections(true)}
 	if c.HTTP != "" {
 		opts = append(opts, esnode.HTTP(c.HTTP))
 	}

@@ -34,7 +34,7 @@ func newRoot(e *env) *cobra.Command {
 	p.StringVar(&e.flags.config, "config", defaultConfig, "`file` that describes event store, database and projections")
 	p.StringVar(&e.flags.eventStore, "eventstore", "", "`URL` of the event store, in place of the file's: tcp://user:password@host:1113, or embedded")
 	p.StringVar(&e.flags.database, "database", "", "`URL` of the database, in place of the file's: postgres://user:password@host/name, or sqlite://path")
-	p.TextVar(&e.flags.logLevel, "log", e.flags.logLevel, "least `level` of log lines on stderr: DEBUG, INFO, WARN or ERROR; run and node use INFO where there is no terminal")
+	p.TextVar(&e.flags.logLevel, "log", e.flags.logLevel, "least `level` of log lines on stderr: DEBUG, INFO, WARN or ERROR; node uses INFO, and run where there is no terminal")
 	root.AddCommand(
 		newRun(e), newPlan(e), newDryRun(e), newLint(e), newTest(e), newSchema(e), newDDL(e), newShow(e), newStatus(e), newParked(e), newReset(e),
 		newImport(e), newAppend(e), newRead(e), newTail(e), newNode(e), newVersion(e),

@@ -78,6 +78,7 @@ func TestUsage(t *testing.T) {
 		"--lines must not be negative":                               {"tail", "s", "-n", "-1"},
 		"--user wants name:password":                                 {"node", "--user", "x"},
 		`--fsync "sometimes": want always or never`:                  {"node", "--fsync", "sometimes"},
+		"--tcp off: the TCP protocol cannot be off":                  {"node", "--tcp", "off"},
 		`invalid argument "LOUD" for "--log" flag`:                   {"run", "--log", "LOUD"},
 		"database (no valid URL): want sqlite://path or postgres://": {"status", "--config", "../../projector.yaml", "--database", "db"},
 	} {

@@ -46,7 +46,7 @@ projections:
 // startNode returns a client of a node that has some orders.
 func startNode(t *testing.T) *esclient.Client {
 	t.Helper()
-	node, err := esnode.Start()
+	node, err := esnode.Start(esnode.SystemProjections(true))
 	if err != nil {
 		t.Fatal(err)
 	}

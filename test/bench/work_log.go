@@ -38,7 +38,7 @@ func fill(ctx context.Context, j *job) (measurement, error) {
 	if _, err := os.Stat(j.dir); err == nil {
 		return measurement{}, nil
 	}
-	node, err := esnode.Start(esnode.Dir(j.dir), esnode.Fsync(esnode.FsyncNever))
+	node, err := startNode(esnode.Dir(j.dir), esnode.Fsync(esnode.FsyncNever))
 	if err != nil {
 		return measurement{}, err
 	}
@@ -50,7 +50,7 @@ func fill(ctx context.Context, j *job) (measurement, error) {
 // openLog opens a log of so many events.
 func openLog(_ context.Context, j *job) (measurement, error) {
 	m := startMeter()
-	node, err := esnode.Start(esnode.Dir(j.dir), esnode.Fsync(esnode.FsyncNever))
+	node, err := startNode(esnode.Dir(j.dir), esnode.Fsync(esnode.FsyncNever))
 	if err != nil {
 		return measurement{}, err
 	}

@@ -10,6 +10,11 @@ import (
 	"github.com/photonpump/projector/esclient/esnode"
 )
 
+// startNode starts a node like the embedded one of the binary, which writes links.
+func startNode(opts ...esnode.Option) (*esnode.Node, error) {
+	return esnode.Start(append(opts, esnode.SystemProjections(true))...)
+}
+
 // node serves from memory until it is told to end.
 func node(ctx context.Context, j *job) (measurement, error) { return serveNode(ctx, j) }
 
@@ -24,7 +29,7 @@ func nodeSync(ctx context.Context, j *job) (measurement, error) {
 }
 
 func serveNode(ctx context.Context, j *job, opts ...esnode.Option) (measurement, error) {
-	n, err := esnode.Start(append(opts, esnode.Listen(j.addr))...)
+	n, err := startNode(append(opts, esnode.Listen(j.addr))...)
 	if err != nil {
 		return measurement{}, err
 	}

@@ -102,7 +102,7 @@ func TestStream(t *testing.T) {
 
 func TestCategory(t *testing.T) {
 	t.Parallel()
-	c := setup(t)
+	c := setup(t, esnode.SystemProjections(true))
 	appendTo(t, c, "pony-a", `"a0"`)
 	appendTo(t, c, "pony-b", `"b0"`, `"b1"`)
 	appendTo(t, c, "horse-a", `"x"`)
