@@ -60,7 +60,15 @@ type Claim struct {
 	TTL         time.Duration // how long the lease lives without a commit or a renewal, by the clock of the database
 	Fingerprint string        // of the definition; empty = not checked
 	Start       Position      // where a projection starts that was never acquired before
-	Instance    uuid.UUID     // of the process that asks, different for each start of it
+
+	// Instance of the one that asks, different for each start of a process and not used for two claims of one projection
+	// at once. Who could not release its lease, as the database was away, gets it again at once. uuid.Nil is nobody.
+	Instance uuid.UUID
+}
+
+// Owned reports whether the lease that instance holds is the claimant's own.
+func (c *Claim) Owned(instance uuid.UUID) bool {
+	return c.Instance != uuid.Nil && c.Instance == instance
 }
 
 // Validate reports every mistake in the claim, joined, as [ErrInvalid].

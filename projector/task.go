@@ -284,7 +284,7 @@ func (t *task) release(hard context.Context, lease checkpoint.Lease, err error) 
 		t.log.Debug("state not stored", keyErr, err)
 	}
 	if err := lease.Release(ctx); err != nil {
-		t.log.Warn("lease not released, it runs out by itself", keyErr, err)
+		t.log.Warn("lease not released; it is taken again, or runs out by itself", keyErr, err)
 	}
 }
 

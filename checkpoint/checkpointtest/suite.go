@@ -40,6 +40,7 @@ func Run(t *testing.T, newDatabase func(t *testing.T) Database) {
 		{"InvalidClaim", testInvalidClaim},
 		{"ClaimsRace", testClaimsRace},
 		{"Takeover", testTakeover},
+		{"OwnLeaseAgain", testOwnLeaseAgain},
 		{"FencedChangesNothing", testFencedChangesNothing},
 		{"CommitsRace", testCommitsRace},
 		{"Release", testRelease},

@@ -132,7 +132,7 @@ func (s *Store) Acquire(ctx context.Context, claim checkpoint.Claim) (checkpoint
 		p = &projection{fresh: true}
 		p.Name = claim.Name
 	}
-	if p.held(now) {
+	if p.held(now) && !claim.Owned(p.instance) {
 		return nil, &checkpoint.HeldError{Name: claim.Name, Owner: p.Owner, Expires: p.Expires.Sub(now)}
 	}
 	if claim.Fingerprint != "" && p.Fingerprint != "" && claim.Fingerprint != p.Fingerprint {

@@ -49,7 +49,7 @@ func (s *Store) inspect(ctx context.Context, claim checkpoint.Claim) (found free
 		return found, nil
 	}
 	row := rows[0]
-	if row[2] != nil {
+	if row[2] != nil && !claim.Owned(decodeUUID(row[6])) {
 		left := time.Duration(decodeInt(row[2])) * time.Microsecond
 		return found, &checkpoint.HeldError{Name: claim.Name, Owner: string(row[1]), Expires: left}
 	}

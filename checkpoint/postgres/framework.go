@@ -34,7 +34,7 @@ func newFrameworkSQL(schema string) frameworkSQL {
 				expires = clock_timestamp() + $3 * interval '1 microsecond', position = coalesce(p.position, excluded.position),
 				fingerprint = coalesce(nullif(excluded.fingerprint, ''), p.fingerprint), updated = clock_timestamp(),
 				instance = excluded.instance, deaths = p.deaths + $8, marker_id = NULL
-			WHERE p.epoch = $7 AND (p.expires IS NULL OR p.expires <= clock_timestamp())
+			WHERE p.epoch = $7 AND (p.expires IS NULL OR p.expires <= clock_timestamp() OR p.instance = nullif($6::uuid, '00000000-0000-0000-0000-000000000000'))
 			RETURNING epoch, position, last_id, last_position, deaths`),
 
 		list: in(`SELECT name, epoch, owner, expires, coalesce(expires > clock_timestamp(), false), coalesce(position, 'start'),

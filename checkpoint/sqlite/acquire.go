@@ -80,7 +80,8 @@ func inspect(ctx context.Context, q queryer, claim checkpoint.Claim) (found free
 	if found.last, err = parseEventRef(lastID, lastPosition); err != nil {
 		return free{}, fmt.Errorf("projection %q: %w", claim.Name, err)
 	}
-	if left != nil {
+	itself := instance != nil && *instance == claim.Instance.String()
+	if left != nil && (!itself || claim.Instance == uuid.Nil) {
 		return free{}, &checkpoint.HeldError{Name: claim.Name, Owner: owner, Expires: time.Duration(*left) * time.Millisecond}
 	}
 	if claim.Fingerprint != "" && fingerprint != "" && fingerprint != claim.Fingerprint {
@@ -90,7 +91,7 @@ func inspect(ctx context.Context, q queryer, claim checkpoint.Claim) (found free
 		}
 		return free{}, e
 	}
-	return found, found.mourn(unreleased, instance != nil && *instance == claim.Instance.String(), marker)
+	return found, found.mourn(unreleased, itself, marker)
 }
 
 // mourn says what the end of the last owner means for the one that comes now.
