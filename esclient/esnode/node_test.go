@@ -60,42 +60,89 @@ func TestRestartKeepsEverything(t *testing.T) {
 // A client that reads nothing is cut off at the limits, and the others do not notice.
 func TestSlowSubscriber(t *testing.T) {
 	t.Parallel()
-	for name, limits := range map[string]ClientSocket{
-		"bytes":    {MaxQueued: 50_000, MaxPending: 1 << 20},
-		"packages": {MaxQueued: 100, MaxPending: 1 << 30},
+	server := defaults().socket
+	if server != (ClientSocket{MaxQueued: 50_000, MaxPending: 10 << 20}) {
+		t.Errorf("the limits are %+v", server)
+	}
+	for name, test := range map[string]struct {
+		limits      ClientSocket
+		body, batch int // bytes of an event, events of an append
+	}{
+		"bytes":                   {limits: ClientSocket{MaxQueued: 50_000, MaxPending: 1 << 20}, body: 128 << 10, batch: 1},
+		"packages":                {limits: ClientSocket{MaxQueued: 100, MaxPending: 1 << 30}, body: 128 << 10, batch: 1},
+		"bytes of the server":     {limits: server, body: 64 << 10, batch: 4},
+		"packages of the server":  {limits: server, body: 1, batch: 500},
+		"one event of the server": {limits: server, body: 12 << 20, batch: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := startNode(t, Socket(limits))
-			slow, fast, writer := dialRaw(t, n), dialRaw(t, n), dialRaw(t, n)
-			for _, c := range []*rawClient{slow, fast} {
-				c.ask(SubscribeToStream, msg(1, "s", 2, 0), SubscriptionConfirmation)
-			}
-			body := strings.Repeat("x", 128<<10)
-			written, live := 0, func() int { return len(n.conns.all()) }
-			for live() == 3 {
-				writer.append("s", body)
-				written++
-				fast.want(StreamEventAppeared)
-				if written > 10_000 {
-					t.Fatal("the slow client is still connected")
-				}
-			}
-			writer.append("s", body)
-			fast.want(StreamEventAppeared)
-			if got := len(writer.bodiesOf("s")); got != written+1 {
-				t.Errorf("%d events, want %d", got, written+1)
-			}
-			pushed := 0
-			for ; ; pushed++ {
-				if _, err := slow.next(); err != nil {
-					break
-				}
-			}
-			if pushed >= written {
-				t.Errorf("the slow client got all %d events", pushed)
-			}
+			slowSubscriber(t, startNode(t, Socket(test.limits)), test.body, test.batch)
 		})
+	}
+}
+
+func slowSubscriber(t *testing.T, n *Node, body, batch int) {
+	slow := dialRaw(t, n)
+	slow.ask(SubscribeToStream, msg(1, "s", 2, 0), SubscriptionConfirmation)
+	out := n.conns.all()[0].out
+	fast, writer := dialRaw(t, n), dialRaw(t, n)
+	fast.ask(SubscribeToStream, msg(1, "s", 2, 0), SubscriptionConfirmation)
+	bodies := slices.Repeat([]string{strings.Repeat("x", body)}, batch)
+	written := 0
+	write := func() {
+		t.Helper()
+		writer.append("s", bodies...)
+		for range bodies {
+			fast.want(StreamEventAppeared)
+		}
+		written += batch
+	}
+	for len(n.conns.all()) == 3 {
+		write()
+		queued, pending, held := out.waiting()
+		if queued > out.limits.MaxQueued+1 || pending > out.limits.MaxPending+body+1000 || held > 5*pending+writeBurst {
+			t.Fatalf("%d packages of %d bytes wait, in %d bytes of memory", queued, pending, held)
+		}
+		if written > 1_000_000 {
+			t.Fatal("the slow client is still connected")
+		}
+	}
+	write()
+	pushed := 0
+	for ; ; pushed++ {
+		if _, err := slow.next(); err != nil {
+			break
+		}
+	}
+	if pushed >= written-batch {
+		t.Errorf("the slow client got %d of %d events", pushed, written)
+	}
+	if queued, pending, held := out.waiting(); held != 0 {
+		t.Errorf("after the end %d packages of %d bytes are still in memory", queued, pending)
+	}
+}
+
+// waiting returns what was not sent yet, and the memory that it takes.
+func (o *outbox) waiting() (queued, pending, held int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	held = cap(o.open.bytes)
+	for _, s := range o.ready {
+		held += cap(s.bytes)
+	}
+	return o.queued, o.pending, held
+}
+
+// Small pages between large ones that nobody reads take little more memory than their bytes.
+func TestSlowReader(t *testing.T) {
+	t.Parallel()
+	n := startNode(t)
+	out := newOutbox(defaults().socket, &n.buffers)
+	page := func(capacity, size int) bool { return out.addBytes(append(make([]byte, 0, capacity), make([]byte, size)...), true) }
+	for page(maxPooled, 100) && out.add(Pong, [16]byte{}, nil) && page(1<<20, smallSegment/2) { // until it is full
+	}
+	if queued, pending, held := out.waiting(); pending < 10<<20 || held > 5*pending {
+		t.Errorf("%d packages of %d bytes take %d bytes of memory", queued, pending, held)
 	}
 }
 

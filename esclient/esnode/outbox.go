@@ -1,6 +1,7 @@
 package esnode
 
 import (
+	"bytes"
 	"net"
 	"sync"
 	"time"
@@ -60,9 +61,7 @@ func (o *outbox) add(cmd Command, id wire.CorrelationID, b body) bool {
 		o.mu.Unlock()
 		return false
 	}
-	if o.open.bytes == nil {
-		o.open = segment{bytes: o.buffers.get(), pooled: true}
-	}
+	o.begin()
 	before := len(o.open.bytes)
 	frame, start := wire.BeginFrame(o.open.bytes, wire.Command(cmd), 0, id, wire.Auth{})
 	if b != nil {
@@ -90,12 +89,36 @@ func (o *outbox) addBytes(b []byte, pooled bool) bool {
 		o.mu.Unlock()
 		return false
 	}
-	o.shut()
-	o.ready = append(o.ready, segment{bytes: b, frames: 1, pooled: pooled})
 	o.count(len(b), 1)
+	if len(b) < smallSegment/2 { // what waits should not take much more memory than is counted
+		o.begin()
+		o.open.bytes = append(o.open.bytes, b...)
+		o.open.frames++
+		if pooled {
+			o.buffers.put(b)
+		}
+		if len(o.open.bytes) >= smallSegment {
+			o.shut()
+		}
+	} else {
+		o.shut()
+		if pooled && cap(b) > 4*len(b) {
+			whole := b
+			b, pooled = bytes.Clone(whole), false
+			o.buffers.put(whole)
+		}
+		o.ready = append(o.ready, segment{bytes: b, frames: 1, pooled: pooled})
+	}
 	o.mu.Unlock()
 	o.signal()
 	return true
+}
+
+// begin makes sure that there is an open segment.
+func (o *outbox) begin() {
+	if o.open.bytes == nil {
+		o.open = segment{bytes: o.buffers.getSmall(), pooled: true}
+	}
 }
 
 func (o *outbox) full() bool { return o.queued > o.limits.MaxQueued || o.pending > o.limits.MaxPending }
