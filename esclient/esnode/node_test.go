@@ -138,7 +138,9 @@ func TestSlowReader(t *testing.T) {
 	t.Parallel()
 	n := startNode(t)
 	out := newOutbox(defaults().socket, &n.buffers)
-	page := func(capacity, size int) bool { return out.addBytes(append(make([]byte, 0, capacity), make([]byte, size)...), true) }
+	page := func(capacity, size int) bool {
+		return out.addBytes(append(make([]byte, 0, capacity), make([]byte, size)...), true)
+	}
 	for page(maxPooled, 100) && out.add(Pong, [16]byte{}, nil) && page(1<<20, smallSegment/2) { // until it is full
 	}
 	if queued, pending, held := out.waiting(); pending < 10<<20 || held > 5*pending {
