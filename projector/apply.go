@@ -37,7 +37,10 @@ func foldError(err error) error {
 	var event *EventError
 	var row *checkpoint.RowError
 	var some *someError
-	if errors.As(err, &event) || errors.As(err, &some) {
+	if errors.As(err, &event) {
+		return &EventError{Index: event.Index, Class: event.Class, Err: &ownFault{event.Err}}
+	}
+	if errors.As(err, &some) {
 		return err
 	}
 	if errors.As(err, &row) {
@@ -45,6 +48,12 @@ func foldError(err error) error {
 	}
 	return fmt.Errorf("load rows: %w", err)
 }
+
+// ownFault is an error that no outage can have caused, as folding does no I/O.
+type ownFault struct{ err error }
+
+func (o *ownFault) Error() string { return o.err.Error() }
+func (o *ownFault) Unwrap() error { return o.err }
 
 // someError is a failure that belongs to one event of those that were tried, but it is not known to which.
 type someError struct {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/photonpump/projector/checkpoint"
 	"github.com/photonpump/projector/projector/source"
 )
 
@@ -176,7 +177,7 @@ func (s *session) failure(err error, attempts int) failure {
 		f.final = true
 	case ClassHandler:
 		f.final = attempts >= limit
-		f.doubtful = true
+		f.doubtful = s.outageCanCause(err)
 	}
 	if o := outcomeOf(err); o != nil {
 		o.decide(&f)
@@ -185,6 +186,12 @@ func (s *session) failure(err error, attempts int) failure {
 		f.final = true
 	}
 	return f
+}
+
+// outageCanCause reports whether an error may be the fault of something that other events need as well.
+func (s *session) outageCanCause(err error) bool {
+	var own *ownFault
+	return !errors.As(err, &own) && s.store.Classify(err) != checkpoint.ClassData
 }
 
 // decide has a handler's own decision replace that of the policy.

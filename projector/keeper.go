@@ -54,8 +54,17 @@ func keep(ctx context.Context, lease checkpoint.Lease, ttl time.Duration, log *s
 	return k
 }
 
-// touch notes that a transaction which began at t has renewed the lease.
-func (k *keeper) touch(t time.Time) { k.renewed.Store(int64(t.Sub(k.base))) }
+// touch notes that a transaction which began at t has renewed the lease. One that began earlier and took longer does not
+// count: the lease was renewed since.
+func (k *keeper) touch(t time.Time) {
+	at := int64(t.Sub(k.base))
+	for {
+		last := k.renewed.Load()
+		if at <= last || k.renewed.CompareAndSwap(last, at) {
+			return
+		}
+	}
+}
 
 // close ends the keeper and waits for it.
 func (k *keeper) close() {

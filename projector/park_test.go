@@ -560,3 +560,18 @@ func TestProcessThatDiesOnAnEvent(t *testing.T) {
 		})
 	}
 }
+
+// Folding does no I/O, so that a table needs no other event to show whose fault it is.
+func TestLonelyFoldErrorIsParked(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld("table", &failing{stream: "pony-0"})
+		fill(w.log, 1, 2)
+		r := newRunner(t, w.store, projector.New("ponies", w.log.All(nil), w.part))
+		running(t, r)
+		time.Sleep(time.Hour)
+		if st := r.Status()[0]; st.State != projector.StateLive || st.Parked != 2 {
+			t.Errorf("status %+v", st)
+		}
+	})
+}
