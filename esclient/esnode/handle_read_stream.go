@@ -31,7 +31,7 @@ func readStream(c *conn, r *request, reply Command, backward bool) {
 		return
 	}
 	fail := func(result wire.ReadStreamResult, why string) {
-		page := wire.StreamPage{Result: result, Next: -1, Last: -1, EndOfStream: true, LastCommit: c.node.log.LastCommit(), Error: wire.Some(why)}
+		page := wire.StreamPage{Result: result, Next: -1, Last: -1, EndOfStream: true, LastCommit: logHead(c.node.log.LastCommit()), Error: wire.Some(why)}
 		c.send(reply, r.Correlation, &page)
 	}
 	switch {
@@ -78,10 +78,14 @@ func (c *conn) streamPage(reply Command, id wire.CorrelationID, p *eventlog.Page
 		last = maxInt32
 	}
 	tail := wire.StreamPage{
-		Result: readStreamResult(p.Result), Next: p.Next, Last: last, EndOfStream: p.End, LastCommit: p.LastCommit, Error: wire.Some(""),
+		Result: readStreamResult(p.Result), Next: p.Next, Last: last, EndOfStream: p.End, LastCommit: logHead(p.LastCommit), Error: wire.Some(""),
 	}
 	return wire.EndFrame(tail.AppendTail(frame), start)
 }
+
+// logHead is what a page says about the log. That of a server holds records of its own from the beginning, so that a page
+// never says 0 or -1; nobody goes by the number.
+func logHead(lastCommit int64) int64 { return max(lastCommit, 1) }
 
 // appendPlainEvent appends an event without a link to a page of a stream: what most pages consist of.
 func appendPlainEvent(frame, event []byte) []byte {
