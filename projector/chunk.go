@@ -54,10 +54,7 @@ func (c *chunk) cut(src source.Source, n int) chunk {
 	k := min(n, len(c.called))
 	head := chunk{from: c.from, to: c.to, events: c.events[:n:n], called: c.called[:k:k]}
 	if n < len(c.events) {
-		head.to = c.from
-		for i := range head.events {
-			head.to = src.Advance(head.to, &head.events[i])
-		}
+		head.to = src.Advance(c.from, head.events)
 	}
 	c.from, c.events, c.called = head.to, c.events[n:], c.called[k:]
 	split := slices.IndexFunc(c.diverted, func(d diverted) bool { return d.index >= n })

@@ -43,8 +43,8 @@ type Source interface {
 	// [ErrBeyondHead] where there is none.
 	EventAt(ctx context.Context, at checkpoint.Position) (Event, error)
 
-	// Advance returns the position after e was handled by somebody who stood at p.
-	Advance(p checkpoint.Position, e *Event) checkpoint.Position
+	// Advance returns the position after events that follow each other were handled by somebody who stood at p.
+	Advance(p checkpoint.Position, events []Event) checkpoint.Position
 }
 
 // Shareable is a source of which it can be told whether another reads the same: if their logs are equal and their names too.
@@ -63,6 +63,14 @@ type Subscription interface {
 	Next(ctx context.Context) (Batch, error)
 	// Close ends the subscription and waits until its goroutines have ended.
 	Close() error
+}
+
+// LastOf is the position of the last event, p if there is none: how a source advances whose events are in one order.
+func LastOf(p checkpoint.Position, events []Event) checkpoint.Position {
+	if len(events) == 0 {
+		return p
+	}
+	return events[len(events)-1].Position
 }
 
 // Batch is a run of events. It belongs to the receiver.

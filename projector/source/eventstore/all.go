@@ -119,7 +119,9 @@ func (s *all) EventAt(ctx context.Context, at checkpoint.Position) (source.Event
 }
 
 // Advance implements [source.Source].
-func (s *all) Advance(_ checkpoint.Position, e *source.Event) checkpoint.Position { return e.Position }
+func (s *all) Advance(p checkpoint.Position, events []source.Event) checkpoint.Position {
+	return source.LastOf(p, events)
+}
 
 func logPosition(b *esclient.Batch) checkpoint.Position {
 	if b.Position.Commit < 0 {

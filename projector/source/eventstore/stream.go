@@ -120,8 +120,8 @@ func (s *stream) notFound(ctx context.Context, n int64) error {
 }
 
 // Advance implements [source.Source].
-func (s *stream) Advance(_ checkpoint.Position, e *source.Event) checkpoint.Position {
-	return e.Position
+func (s *stream) Advance(p checkpoint.Position, events []source.Event) checkpoint.Position {
+	return source.LastOf(p, events)
 }
 
 func streamPosition(b *esclient.Batch) checkpoint.Position {

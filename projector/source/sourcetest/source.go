@@ -39,8 +39,8 @@ func (s *Source) Log() any {
 }
 
 // Advance implements [source.Source].
-func (s *Source) Advance(_ checkpoint.Position, e *source.Event) checkpoint.Position {
-	return e.Position
+func (s *Source) Advance(p checkpoint.Position, events []source.Event) checkpoint.Position {
+	return source.LastOf(p, events)
 }
 
 // Head implements [source.Source].
