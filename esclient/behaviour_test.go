@@ -256,12 +256,13 @@ func TestNextKeepsEvents(t *testing.T) {
 			}
 			s.reply(s.expect(wire.ReadStreamEventsForward), wire.ReadStreamEventsForwardCompleted, page.Append(nil))
 			s.expect(wire.SubscribeToStream) // and given up
+			read := s.expect(wire.ReadStreamEventsForward)
 			s.expect(wire.UnsubscribeFromStream)
 			subscribe := s.expect(wire.SubscribeToStream)
 			<-confirm
 			s.replyProto(subscribe, wire.SubscriptionConfirmation, &wirepb.SubscriptionConfirmation{LastEventNumber: proto.Int64(1)})
 			page.Events = nil
-			s.reply(s.expect(wire.ReadStreamEventsForward), wire.ReadStreamEventsForwardCompleted, page.Append(nil))
+			s.reply(read, wire.ReadStreamEventsForwardCompleted, page.Append(nil))
 			s.drain()
 		})
 		c := dialPeer(t, p)

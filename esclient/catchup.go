@@ -76,6 +76,7 @@ type catchUp struct {
 	live    bool   // the gap is closed: events come from the feed
 	told    bool   // the consumer knows that it is live
 	step    *page  // read and delivered, but not yet looked at for what follows
+	early   bool   // the next page was asked for before the subscription was confirmed
 	spare   []Event
 	failed  int // answers in a row that made no sense
 }
@@ -223,7 +224,8 @@ func (e *catchUp) isNew(event *Event) bool {
 	return event.RecordNumber() > e.last.number
 }
 
-// goLive subscribes. What is written from then on waits in the feed.
+// goLive subscribes. What is written from then on waits in the feed. The page that closes the gap is asked for along with
+// that, which spares a round trip wherever the answers show that it was read late enough.
 func (e *catchUp) goLive(ctx context.Context, s *Subscription) error {
 	f := e.c.core.newFeed(e.options, false)
 	if err := f.open(e.subscribeOp(f)); err != nil {
@@ -232,8 +234,14 @@ func (e *catchUp) goLive(ctx context.Context, s *Subscription) error {
 	if !e.hold(f) {
 		return ErrStopped
 	}
+	if len(e.asked) == 0 {
+		if err := e.ask(e.pager.next); err != nil {
+			return err
+		}
+	}
 	select {
 	case <-f.confirm:
+		e.early = true
 		return nil
 	case <-f.op.done:
 		return e.broken(f.op.err)
@@ -271,17 +279,22 @@ const checkpointInterval = 1000
 // gapPause is how long a server may take to show in its pages what it has confirmed.
 const gapPause = time.Millisecond
 
-// closeGap decides whether a page read after the confirmation reaches what the feed starts with.
+// closeGap decides whether a page reaches what the feed starts with.
 func (e *catchUp) closeGap(ctx context.Context, s *Subscription, f *feed, pg page) error {
 	f.mu.Lock()
 	commit, number := f.lastCommit, f.lastNumber
 	f.mu.Unlock()
+	early := e.early
+	e.early = false
 	var closed bool
 	switch {
 	case e.all:
 		closed = pg.next.position.Compare(Position{Commit: commit, Prepare: commit}) >= 0 || pg.end && e.last.position.Commit >= commit
 	case number.Set:
-		closed = pg.next.number > number.Value || number.Value == math.MaxInt64
+		closed = pg.next.number > number.Value || number.Value == math.MaxInt64 && !early
+	}
+	if !closed && early {
+		return nil // the end of this page may be older than the subscription
 	}
 	// Without a number, 0 left out by the server, or with one that cannot be read, of a stream deleted softly, the end of
 	// the stream is all there is to wait for.

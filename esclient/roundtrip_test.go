@@ -59,7 +59,7 @@ func TestRoundTrips(t *testing.T) {
 			catchUp(t, c, esclient.FromStart(), false, 1)
 			return nil
 		}},
-		{"catch-up is live", 4, func(t *testing.T, c *esclient.Client) error {
+		{"catch-up is live", 3, func(t *testing.T, c *esclient.Client) error {
 			catchUp(t, c, esclient.AfterNumber(events-11), true, 10)
 			return nil
 		}},
