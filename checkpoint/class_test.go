@@ -41,6 +41,7 @@ func TestClassify(t *testing.T) {
 		{&checkpoint.DefinitionError{}, checkpoint.ClassConfiguration},
 		{checkpoint.ErrNoTable, checkpoint.ClassConfiguration},
 		{checkpoint.ErrVersion, checkpoint.ClassConfiguration},
+		{checkpoint.ErrNotMigrated, checkpoint.ClassConfiguration},
 		{checkpoint.ErrInvalid, checkpoint.ClassConfiguration},
 		{sqlState("08006"), checkpoint.ClassUnavailable},
 		{sqlState("40001"), checkpoint.ClassUnavailable},

@@ -20,6 +20,8 @@ var (
 	ErrDrift = errors.New("table differs from its definition")
 	// ErrNoTable means that a table was used which [Store.EnsureTables] has not made.
 	ErrNoTable = errors.New("no such table")
+	// ErrNotMigrated means that the framework's own tables do not exist, or were made by an earlier release.
+	ErrNotMigrated = errors.New("the framework's tables are not there, or of an earlier release")
 	// ErrVersion means that the framework's own tables were made by a later release which this one cannot work with.
 	ErrVersion = errors.New("the database was migrated by a later release")
 	// ErrInvalid is in the chain of every error about an argument that can never work: a table without a key, a claim

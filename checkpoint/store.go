@@ -15,8 +15,13 @@ import (
 // use and live in the packages memory, sqlite and postgres.
 type Store interface {
 	// Migrate creates or upgrades the framework's own tables, under a lock. It is safe to call from many processes at
-	// once, and must be called before anything else.
+	// once, and must be called before anything but Check.
 	Migrate(ctx context.Context) error
+
+	// Check reports whether the framework's own tables are there for this release, and changes nothing. The error is
+	// [ErrNotMigrated] if Migrate has something to do, [ErrVersion] if it cannot. Who only looks calls it in place of
+	// Migrate.
+	Check(ctx context.Context) error
 
 	// EnsureTables creates the tables that do not exist, and compares those that do with what is wanted.
 	// A difference is a *[DriftError] that shows both; nothing is changed then.

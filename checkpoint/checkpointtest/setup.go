@@ -10,6 +10,18 @@ import (
 	"github.com/photonpump/projector/checkpoint"
 )
 
+// Who only looks learns that there is nothing, and makes nothing.
+func testCheck(t *testing.T, db Database) {
+	s := db.Open(t)
+	for range 2 {
+		err := s.Check(t.Context())
+		wantError(t, err, checkpoint.ErrNotMigrated)
+		wantClass(t, s, err, checkpoint.ClassConfiguration)
+	}
+	check(t, s.Migrate(t.Context()))
+	check(t, s.Check(t.Context()))
+}
+
 func testReset(t *testing.T, db Database) {
 	table, other := ponies(), ponies()
 	other.Name = "other"

@@ -55,6 +55,7 @@ func Run(t *testing.T, newDatabase func(t *testing.T) Database) {
 		{"Reset", testReset},
 		{"ResetUnknown", testResetUnknown},
 		{"ResetChanged", testResetChanged},
+		{"Check", testCheck},
 		{"ConcurrentSetup", testConcurrentSetup},
 		{"Drift", testDrift},
 		{"InvalidTables", testInvalidTables},

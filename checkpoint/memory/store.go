@@ -22,6 +22,7 @@ type Store struct {
 
 	mu          sync.Mutex
 	closed      bool
+	migrated    bool // Migrate was called
 	projections map[string]*projection
 	tables      map[string]*table
 	requests    []request // numbered from 1
@@ -69,12 +70,25 @@ func (s *Store) lock(ctx context.Context) error {
 	return nil
 }
 
-// Migrate does nothing: there are no tables to make.
+// Migrate implements [checkpoint.Store]. There are no tables to make.
 func (s *Store) Migrate(ctx context.Context) error {
 	if err := s.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	s.migrated = true
+	return nil
+}
+
+// Check implements [checkpoint.Store].
+func (s *Store) Check(ctx context.Context) error {
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	if !s.migrated {
+		return checkpoint.ErrNotMigrated
+	}
 	return nil
 }
 

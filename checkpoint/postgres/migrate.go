@@ -138,6 +138,18 @@ func (s *Store) Migrate(ctx context.Context) error {
 	return nil
 }
 
+// Check implements [checkpoint.Store].
+func (s *Store) Check(ctx context.Context) error {
+	done, err := s.migrated(ctx)
+	if err == nil && !done {
+		err = checkpoint.ErrNotMigrated
+	}
+	if err != nil {
+		return fmt.Errorf("postgres: schema %q: %w", s.schema, err)
+	}
+	return nil
+}
+
 // migrated reports whether there is nothing to do, without a lock.
 func (s *Store) migrated(ctx context.Context) (bool, error) {
 	rows, err := s.exec(ctx, s.sql.version)

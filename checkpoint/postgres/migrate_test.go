@@ -47,6 +47,9 @@ func TestMigrateFromEveryVersion(t *testing.T) {
 			exec(`INSERT INTO ` + schema + `.projector_version (version, oldest) VALUES (` + string(rune('0'+from)) + `, 1)`)
 			exec(`INSERT INTO ` + schema + `.projector_projections (name, epoch, position, handled) VALUES ('p', 7, '41', 42)`)
 		}
+		if err := s.Check(t.Context()); !errors.Is(err, checkpoint.ErrNotMigrated) {
+			t.Fatalf("from version %d: got error %v, want %v", from, err, checkpoint.ErrNotMigrated)
+		}
 		if err := s.Migrate(t.Context()); err != nil {
 			t.Fatalf("from version %d: %v", from, err)
 		}

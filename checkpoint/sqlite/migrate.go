@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 
+	"modernc.org/sqlite"
+
 	"github.com/photonpump/projector/checkpoint"
 )
 
@@ -130,16 +132,42 @@ func (s *Store) Migrate(ctx context.Context) error {
 	return nil
 }
 
-func (w *writer) migrate(ctx context.Context, version, oldest int64) error {
-	steps := migrations()
-	ours := int64(len(steps))
+// Check implements [checkpoint.Store].
+func (s *Store) Check(ctx context.Context) error {
+	var version, oldest int64
+	err := s.reader.QueryRowContext(ctx, `SELECT version, oldest FROM projector_version`).Scan(&version, &oldest)
+	var refused *sqlite.Error
 	switch {
-	case oldest > ours:
-		return fmt.Errorf("%w: its tables have version %d, which works with releases from version %d on; this one has %d",
-			checkpoint.ErrVersion, version, oldest, ours)
-	case version >= ours:
-		return nil
+	case errors.Is(err, sql.ErrNoRows), errors.As(err, &refused) && strings.Contains(refused.Error(), "no such table"):
+		err = checkpoint.ErrNotMigrated
+	case err == nil:
+		var current bool
+		if current, err = isCurrent(version, oldest); err == nil && !current {
+			err = checkpoint.ErrNotMigrated
+		}
 	}
+	if err != nil {
+		return fmt.Errorf("sqlite: %w", classed(err))
+	}
+	return nil
+}
+
+// isCurrent reports whether tables of a version are those of this release or a later one that it can work with.
+func isCurrent(version, oldest int64) (bool, error) {
+	ours := int64(len(migrations()))
+	if oldest > ours {
+		return false, fmt.Errorf("%w: its tables have version %d, which works with releases from version %d on; this one has %d",
+			checkpoint.ErrVersion, version, oldest, ours)
+	}
+	return version >= ours, nil
+}
+
+func (w *writer) migrate(ctx context.Context, version, oldest int64) error {
+	if current, err := isCurrent(version, oldest); current || err != nil {
+		return err
+	}
+	steps := migrations()
+	ours := len(steps)
 	for _, step := range steps[version:] {
 		if err := w.run(ctx, step.statements); err != nil {
 			return err

@@ -43,6 +43,9 @@ func TestMigrateFromEveryVersion(t *testing.T) {
 			exec(fmt.Sprintf(`INSERT INTO projector_version (version, oldest) VALUES (%d, 1)`, from))
 			exec(`INSERT INTO projector_projections (name, epoch, position, handled, updated) VALUES ('p', 7, '41', 42, 0)`)
 		}
+		if err := s.Check(t.Context()); !errors.Is(err, checkpoint.ErrNotMigrated) {
+			t.Fatalf("from version %d: got error %v, want %v", from, err, checkpoint.ErrNotMigrated)
+		}
 		for range 2 {
 			if err := s.Migrate(t.Context()); err != nil {
 				t.Fatalf("from version %d: %v", from, err)
@@ -69,7 +72,13 @@ func TestMigrateMeetsALaterRelease(t *testing.T) {
 	if err := s.Migrate(t.Context()); err != nil {
 		t.Fatalf("a later release that this one can work with: %v", err)
 	}
+	if err := s.Check(t.Context()); err != nil {
+		t.Fatalf("a later release that this one can work with: %v", err)
+	}
 	exec(`UPDATE projector_version SET oldest = 98`)
+	if err := s.Check(t.Context()); !errors.Is(err, checkpoint.ErrVersion) {
+		t.Fatalf("got error %v, want %v", err, checkpoint.ErrVersion)
+	}
 	if err := s.Migrate(t.Context()); !errors.Is(err, checkpoint.ErrVersion) || s.Classify(err) != checkpoint.ClassConfiguration {
 		t.Fatalf("got error %v, want %v", err, checkpoint.ErrVersion)
 	}

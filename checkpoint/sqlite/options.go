@@ -17,6 +17,7 @@ type Option interface{ apply(*config) }
 type config struct {
 	busyTimeout time.Duration
 	readers     int
+	existing    bool
 }
 
 type busyTimeoutOption time.Duration
@@ -33,6 +34,14 @@ func (o readersOption) apply(c *config) { c.readers = int(o) }
 
 // WithReaders sets how many connections read at most, from 1 on. Defaults to the number of CPUs, and at least 2.
 func WithReaders(n int) Option { return readersOption(n) }
+
+type existingOption struct{}
+
+func (existingOption) apply(c *config) { c.existing = true }
+
+// WithExisting makes [Open] fail with [fs.ErrNotExist] where there is no file, in place of making one. A file that this
+// package has not made is left as it is until something is written.
+func WithExisting() Option { return existingOption{} }
 
 func newConfig(opts []Option) (config, error) {
 	c := config{busyTimeout: 5 * time.Second, readers: max(2, runtime.GOMAXPROCS(0))}
@@ -61,9 +70,13 @@ func (c config) dsn(path string, read bool) (string, error) {
 	if !strings.HasPrefix(absolute, "/") {
 		absolute = "/" + absolute // C:/…
 	}
-	query := url.Values{"_pragma": {
-		fmt.Sprintf("busy_timeout(%d)", c.busyTimeout.Milliseconds()), "journal_mode(WAL)", "synchronous(FULL)",
-	}}
+	query := url.Values{"_pragma": {fmt.Sprintf("busy_timeout(%d)", c.busyTimeout.Milliseconds())}}
+	if c.existing {
+		query.Set("mode", "rw")
+	} else {
+		query.Add("_pragma", "journal_mode(WAL)") // which the file then keeps
+	}
+	query.Add("_pragma", "synchronous(FULL)")
 	if read {
 		query.Set("_query_only", "true")
 	} else {

@@ -30,7 +30,11 @@ func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+	place := filepath.Dir(path)
+	if c.existing {
+		place = path
+	}
+	if _, err := os.Stat(place); err != nil {
 		return nil, &checkpoint.ClassError{Class: checkpoint.ClassConfiguration, Err: fmt.Errorf("sqlite: open %q: %w", path, err)}
 	}
 	w, err := c.open(ctx, path, false)

@@ -265,3 +265,24 @@ func TestSurvivesKill(t *testing.T) {
 		t.Fatal(n, err, list[0].Position)
 	}
 }
+
+// With WithExisting, nothing is made, and nothing is left beside the file.
+func TestExisting(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "s.db")
+	if _, err := sqlite.Open(t.Context(), path, sqlite.WithExisting()); !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("got error %v, want %v", err, os.ErrNotExist)
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
+		t.Fatalf("%v was made, %v", files, err)
+	}
+	check(t, ready(t, path).Close())
+	s := open(t, path, sqlite.WithExisting())
+	check(t, s.Check(t.Context()))
+	acquire(t, s, "p")
+	check(t, s.Close())
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
+		t.Fatalf("there is %v, %v; want one file", files, err)
+	}
+}
