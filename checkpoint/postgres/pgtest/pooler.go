@@ -105,7 +105,7 @@ func findPooler(ctx context.Context) (string, error) {
 		return path, nil
 	}
 	if !mayInstall() {
-		return "", errors.New("found no pgbouncer: install it")
+		return "", errors.New("found no pgbouncer: install it, it has a package of this name in Debian and Homebrew")
 	}
 	if err := install(ctx, "pgbouncer", func() bool { _, ok := find(); return ok }); err != nil {
 		return "", fmt.Errorf("%w: install pgbouncer", err)

@@ -2,7 +2,6 @@ package postgres_test
 
 import (
 	"fmt"
-	"os"
 	"sync"
 	"testing"
 
@@ -14,13 +13,9 @@ import (
 	"github.com/photonpump/projector/checkpoint/postgres/pgtest"
 )
 
-// TestSoakBehindPooler runs the conformance suite through a pgbouncer in transaction mode, and lets owners be paused
-// behind it.
-func TestSoakBehindPooler(t *testing.T) {
+// TestBehindPooler runs the conformance suite through a pgbouncer in transaction mode, and lets owners be paused behind it.
+func TestBehindPooler(t *testing.T) {
 	t.Parallel()
-	if os.Getenv("PROJECTOR_SOAK") == "" {
-		t.Skip("needs pgbouncer; run by make soak (PROJECTOR_SOAK=1)")
-	}
 	pooled := pgtest.Pooler(t)
 	for name, stop := range map[string]func(*testing.T, pgx.Tx, pgx.Identifier) func(){"PausedIdle": pausedIdle, "PausedInCopy": pausedInCopy} {
 		t.Run(name, func(t *testing.T) {
