@@ -57,6 +57,12 @@ func AtNumbers(numbers map[string]int64) Position {
 	return Position{kind: kindVector, vector: b.String()}
 }
 
+// AtNumberOf is a vector with one entry: event n of one of several streams, n >= 0.
+func AtNumberOf(stream string, n int64) Position {
+	text := strconv.AppendQuote(make([]byte, 0, len(stream)+24), stream)
+	return Position{kind: kindVector, vector: string(strconv.AppendInt(append(text, '='), n, 10))}
+}
+
 // IsStart reports whether p is before the first event.
 func (p Position) IsStart() bool { return p.kind == kindStart }
 
@@ -75,6 +81,11 @@ func (p Position) Numbers() (numbers map[string]int64, ok bool) {
 	}
 	numbers, err := parseVector(p.vector)
 	return numbers, err == nil
+}
+
+// SameKind reports whether p and q are positions of one kind of source. The start is of every kind.
+func (p Position) SameKind(q Position) bool {
+	return p.kind == q.kind || p.IsStart() || q.IsStart()
 }
 
 // Compare orders p and q: negative if p is before q, 0 if they are the same, positive if p is behind it. The start is

@@ -42,6 +42,30 @@ func TestPositionText(t *testing.T) {
 	}
 }
 
+func TestAtNumberOf(t *testing.T) {
+	t.Parallel()
+	for _, stream := range []string{"a", `a,"b"=\\`, "\xff\x00", "pony_stream"} {
+		if got, want := checkpoint.AtNumberOf(stream, 42), checkpoint.AtNumbers(map[string]int64{stream: 42}); got != want {
+			t.Errorf("%v, want %v", got, want)
+		}
+	}
+}
+
+func TestSameKind(t *testing.T) {
+	t.Parallel()
+	kinds := []checkpoint.Position{checkpoint.AtNumber(1), checkpoint.AtLog(1, 1), checkpoint.AtNumberOf("a", 1)}
+	for i, p := range kinds {
+		for j, q := range kinds {
+			if p.SameKind(q) != (i == j) {
+				t.Errorf("%v and %v", p, q)
+			}
+		}
+		if !p.SameKind(checkpoint.Position{}) || !(checkpoint.Position{}).SameKind(p) {
+			t.Errorf("%v and the start", p)
+		}
+	}
+}
+
 func TestPositionCompare(t *testing.T) {
 	t.Parallel()
 	vector := func(a, b int64) checkpoint.Position {

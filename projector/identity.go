@@ -18,6 +18,14 @@ func checkLog(ctx context.Context, src source.Source, lease checkpoint.Lease, lo
 	if lease.Position().IsStart() {
 		return nil
 	}
+	if c, ok := src.(source.Checker); ok {
+		if err := c.Check(ctx, lease.Position()); errors.Is(err, source.ErrBeyondHead) {
+			return fmt.Errorf("%w: %w; point the source at the old log, or reset the projection to build it anew from this one",
+				ErrOtherLog, err)
+		} else if err != nil {
+			return fmt.Errorf("compare the position with the log: %w", err)
+		}
+	}
 	last := lease.LastEvent()
 	if last.ID == uuid.Nil {
 		return checkHead(ctx, src, lease.Position())

@@ -1,6 +1,7 @@
 package projector
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -48,7 +49,7 @@ type config struct {
 type settings struct {
 	codec     codec.Codec
 	start     checkpoint.Position
-	startEnd  bool
+	findStart func(context.Context, source.Source) (checkpoint.Position, error) // nil = at start
 	unhandled Unhandled
 	links     Unhandled
 	gaps      Unhandled
@@ -282,10 +283,40 @@ func WithUnresolvedLinks(u Unhandled) Tuning { return tuning(func(s *settings) {
 func WithGaps(u Unhandled) Tuning { return tuning(func(s *settings) { s.gaps = u }) }
 
 // StartAtEnd has a projection that the store does not know yet start with what is written from now on.
-func StartAtEnd() Setting { return setting(func(s *settings) { s.startEnd = true }) }
+func StartAtEnd() Setting {
+	return setting(func(s *settings) { s.findStart = endOf })
+}
+
+func endOf(ctx context.Context, src source.Source) (checkpoint.Position, error) {
+	head, err := src.Head(ctx)
+	if err != nil {
+		return head, fmt.Errorf("ask for the end of %s: %w", src, err)
+	}
+	return head, nil
+}
+
+// StartAtTime has a projection that the store does not know yet start with the first event created at t or later. The source
+// must be a [source.Timed], as those of package eventstore are.
+func StartAtTime(t time.Time) Setting {
+	return setting(func(s *settings) {
+		s.findStart = func(ctx context.Context, src source.Source) (checkpoint.Position, error) {
+			timed, ok := src.(source.Timed)
+			if !ok {
+				return checkpoint.Position{}, fmt.Errorf("%w: %s cannot be read from a time on, only from a position", source.ErrRefused, src)
+			}
+			at, err := timed.Before(ctx, t)
+			if err != nil {
+				return at, fmt.Errorf("find %v in %s: %w", t.Format(time.RFC3339Nano), src, err)
+			}
+			return at, nil
+		}
+	})
+}
 
 // StartAt sets where a projection starts that the store does not know yet. Defaults to the start of its source.
-func StartAt(p checkpoint.Position) Setting { return setting(func(s *settings) { s.start = p }) }
+func StartAt(p checkpoint.Position) Setting {
+	return setting(func(s *settings) { s.start, s.findStart = p, nil })
+}
 
 // CodecOption chooses a codec, for one handler, one projection or all of a runner.
 type CodecOption struct{ codec codec.Codec }

@@ -49,7 +49,7 @@ type session struct {
 	since   time.Time
 	flight  *flight // being committed; nil = none
 
-	last     int64               // number of the last event received of a single stream; -1 = not known
+	last     map[string]int64    // number of the last event received, by stream; "" if the source has only one
 	accepted map[uuid.UUID]bool  // events that nobody handles, for which something was done
 	after    map[uuid.UUID]error // events that follow on a gap, if that is to stop the projection
 
@@ -127,9 +127,11 @@ func (s *session) run(ctx context.Context) error {
 func (s *session) begin(ctx context.Context) error {
 	s.position = s.lease.Position()
 	s.hand = chunk{from: s.position, to: s.position}
-	s.last = -1
+	s.last, _ = s.position.Numbers()
 	if n, ok := s.position.Number(); ok {
-		s.last = n
+		s.last = map[string]int64{"": n}
+	} else if s.last == nil {
+		s.last = make(map[string]int64)
 	}
 	if err := s.checkTx(ctx); err != nil {
 		return err

@@ -165,17 +165,19 @@ func supervise(ctx context.Context, s *session, lost context.CancelCauseFunc) er
 	}
 }
 
-// findStart asks where a new projection starts that is to start at the end.
+// findStart asks the source where a projection starts that the store does not know.
 func (t *task) findStart(ctx context.Context) error {
-	if !t.cfg.startEnd {
+	if t.cfg.findStart == nil {
 		return nil
 	}
-	head, err := t.p.source.Head(ctx)
-	if err != nil {
-		return fmt.Errorf("ask for the end of %s: %w", t.p.source, err)
+	known, err := t.stored(ctx)
+	if err == nil && known == nil {
+		t.cfg.start, err = t.cfg.findStart(ctx, t.p.source)
 	}
-	t.cfg.start, t.cfg.startEnd = head, false
-	return nil
+	if err == nil {
+		t.cfg.findStart = nil
+	}
+	return err
 }
 
 // ensureTables makes the tables, before the store notes by which definition they are built.

@@ -92,15 +92,16 @@ func classOf(err error) Class {
 	return ClassDecode
 }
 
-// countGaps notices when the numbers of a single stream jump.
+// countGaps notices when the numbers of a stream jump.
 func (s *session) countGaps(events []source.Event) {
 	for i := range events {
 		e := &events[i]
-		n, ok := e.Position.Number()
+		stream, n, ok := numbered(e)
 		if !ok {
 			return
 		}
-		if missing := n - s.last - 1; missing > 0 && s.last >= 0 {
+		last, known := s.last[stream]
+		if missing := n - last - 1; known && missing > 0 {
 			s.board.gap(missing)
 			switch s.cfg.gaps {
 			case UnhandledWarn:
@@ -109,6 +110,20 @@ func (s *session) countGaps(events []source.Event) {
 				s.after[e.RecordID()] = Stop(fmt.Errorf("%w: %d of them", ErrGap, missing))
 			}
 		}
-		s.last = n
+		s.last[stream] = n
 	}
+}
+
+// numbered returns the number of an event, and its stream if the source has several; ok is false for positions in the log.
+func numbered(e *source.Event) (stream string, n int64, ok bool) {
+	if n, ok = e.Position.Number(); ok {
+		return "", n, true
+	}
+	if _, _, log := e.Position.Log(); log {
+		return "", 0, false
+	}
+	if e.Link != nil {
+		return e.Link.Stream, e.Link.Number, true
+	}
+	return e.Stream, e.Number, true
 }

@@ -59,7 +59,7 @@ func (t *task) past(ctx context.Context, st *Status, at checkpoint.Position) (bo
 		position = known.Position
 	}
 	order, ok := position.Compare(at)
-	if !ok && !position.IsStart() {
+	if !position.SameKind(at) {
 		return false, fmt.Errorf("projection %q is at %v, which cannot be compared with %v", t.p.name, position, at)
 	}
 	return ok && order >= 0, nil

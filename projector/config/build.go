@@ -24,7 +24,7 @@ func (s *Source) Open(client *esclient.Client) source.Source {
 	case s.Category != "":
 		return eventstore.Category(client, s.Category)
 	case len(s.Streams) > 0:
-		return eventstore.All(client, eventstore.Filter{Streams: s.Streams})
+		return eventstore.Streams(client, s.Streams...)
 	}
 	return eventstore.All(client, eventstore.Filter{Streams: s.All.Streams, Types: s.All.Types})
 }

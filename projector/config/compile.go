@@ -39,6 +39,7 @@ func (w *walker) compile(d *document) {
 		for _, c := range compilers {
 			c.others = defs
 			c.lintTable(&p.Source)
+			c.lintOrder(&p.Source)
 			if m := c.compileTable(); m != nil {
 				models = append(models, m)
 			}

@@ -52,6 +52,39 @@ func (c *tableCompiler) lintTable(s *Source) {
 	}
 }
 
+// lintOrder warns if a row depends on the order of events between which there is none.
+func (c *tableCompiler) lintOrder(s *Source) {
+	if len(s.Streams) < 2 {
+		return
+	}
+	for _, o := range c.on {
+		for i := range o.Value {
+			if r := &o.Value[i]; r.ordered() && !strings.Contains(c.keyText(r), "event.stream") {
+				c.warn(o.node, join(c.onPath, o.Name), "a row may take events from several streams, and there is no order between them: "+
+					"if it matters here, read them with source: {all: {streams: [%s]}}, in the order of the log", strings.Join(s.Streams, ", "))
+				return
+			}
+		}
+	}
+}
+
+// ordered reports whether a row depends on the order of the events that the rule takes.
+func (r *rawRule) ordered() bool {
+	if r.delete || r.when != nil || len(r.lookup) > 0 {
+		return true
+	}
+	for v, columns := range r.verbs {
+		switch verb(v) {
+		case verbIncrement, verbMax, verbMin, verbInsert:
+		default:
+			if len(columns) > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // lintParking warns if events of the projection change rows that are not parked together.
 func (w *walker) lintParking(raw *named[rawProjection], compilers []*tableCompiler) {
 	if raw.Value.retry != nil && raw.Value.retry.Then != projector.ActionPark {

@@ -36,6 +36,16 @@ projections:
     table: {name: others, columns: {k: text, n: int}, primary_key: k}
     on: {x: {each: body.lines, key: item, increment: {n: 1}}}
     retry: {then: stop, attempts: 4, delay: 1s}
+  e:
+    source: {streams: [s, t]}
+    table: {name: sums, columns: {k: text, n: int}, primary_key: k}
+    key: body.k
+    on: {x: {increment: {n: 1}}, y: {set: {n: 1}}}
+  f:
+    source: {streams: [s, t]}
+    table: {name: lasts, columns: {k: text, n: int}, primary_key: k}
+    key: event.stream
+    on: {x: {set: {n: 1}}}
 `), environment)
 	if err != nil {
 		t.Fatal(err)
@@ -47,6 +57,8 @@ projections:
 		"f.yml:11:7: projections.a.on.y: never happens: the source reads only the types x.*, z",
 		"f.yml:16:10: projections.b.on.x: an event changes a row for each element of a list, " + wait,
 		"f.yml:22:74: projections.c.tables.c3.on.y: an event changes rows with different keys, " + wait,
+		"f.yml:32:34: projections.e.on.y: a row may take events from several streams, and there is no order between them: " +
+			"if it matters here, read them with source: {all: {streams: [s, t]}}, in the order of the log",
 	}
 	if diff := cmp.Diff(strings.Join(want, "\n"), cfg.Warnings.Error()); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)

@@ -3,6 +3,7 @@ package config
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"gopkg.in/yaml.v3"
 
@@ -38,7 +39,7 @@ type startKind struct{}
 func (startKind) describe() *Description { return &Description{Type: KindText} }
 
 func (startKind) read(w *walker, n *yaml.Node, path string, v *rawPolicy) {
-	s, ok := scalar(w, n, path, "beginning, end or a position")
+	s, ok := scalar(w, n, path, "beginning, end, a time or a position")
 	switch {
 	case !ok, s == "beginning":
 		return
@@ -46,10 +47,15 @@ func (startKind) read(w *walker, n *yaml.Node, path string, v *rawPolicy) {
 		v.settings = append(v.settings, projector.StartAtEnd())
 		return
 	}
-	at, err := checkpoint.ParsePosition(s)
-	if err != nil {
-		w.fail(n, path, "%q is not known; want beginning, end or a position such as 42", s)
+	if at, err := checkpoint.ParsePosition(s); err == nil {
+		v.settings = append(v.settings, projector.StartAt(at))
 		return
 	}
-	v.settings = append(v.settings, projector.StartAt(at))
+	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
+		if t, err := time.Parse(layout, s); err == nil {
+			v.settings = append(v.settings, projector.StartAtTime(t))
+			return
+		}
+	}
+	w.fail(n, path, "%q is not known; want beginning, end, a time such as 2024-03-01T06:00:00Z, or a position such as 42", s)
 }

@@ -85,8 +85,8 @@ func projectionSpec() *object[rawProjection] {
 				"How many events one transaction holds while catching up."),
 			of("retry", pointer[projector.RetryPolicy]{retrySpec()}, func(p *rawProjection) **projector.RetryPolicy { return &p.retry },
 				"What happens with an event that cannot be handled."),
-			of("start", startKind{}, policyOf, "Where it starts the first time: `beginning`, `end` (only what is written from then on), or a position as "+
-				"`projector status` shows them.").byDefault("beginning"),
+			of("start", startKind{}, policyOf, "Where it starts the first time: `beginning`, `end` (only what is written from then on), a time such as "+
+				"`2024-03-01T06:00:00Z` or `2024-03-01` (with the first event created then or later), or a position as `projector status` shows them.").byDefault("beginning"),
 			of("unhandled", unhandledKind{projector.WithUnhandled, "ignore warn park stop"}, policyOf,
 				"What happens with an event of a type that `on` does not name.").byDefault("ignore"),
 			of("unresolved_links", unhandledKind{projector.WithUnresolvedLinks, "ignore warn park stop"}, policyOf,

@@ -9,7 +9,7 @@ import (
 // Source says which events a projection reads: exactly one of the fields is set.
 type Source struct {
 	Stream   string   // one stream
-	Streams  []string // several, in the order of the log
+	Streams  []string // several, without an order between them
 	Category string   // streams whose name begins with this and a dash
 	All      *All
 }
@@ -39,7 +39,7 @@ func sourceSpec() *object[Source] {
 			of("stream", streamName, func(s *Source) *string { return &s.Stream },
 				"One stream."),
 			of("streams", listOf[string]{streamName, "one stream"}, func(s *Source) *[]string { return &s.Streams },
-				"Several streams, in the order of the log. All of the log is read for them."),
+				"Several streams, each in its order; between them there is none. `all: {streams: […]}` has them in the order of the log, and reads all of it."),
 			of("category", pattern{what: "the name of a category"}, func(s *Source) *string { return &s.Category },
 				"All streams named `category-…`. The event store must run its $by_category projection."),
 			of("all", pointer[All]{allSpec()}, func(s *Source) **All { return &s.All },

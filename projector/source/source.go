@@ -55,6 +55,21 @@ type Shareable interface {
 	Log() any
 }
 
+// Checker is a source whose positions say more than one event can prove to be of this log.
+type Checker interface {
+	Source
+	// Check returns [ErrBeyondHead] if the log has never reached a position.
+	Check(ctx context.Context, at checkpoint.Position) error
+}
+
+// Timed is a source in which a place can be found by time.
+type Timed interface {
+	Source
+	// Before returns a position such that the next event is the first created at t or later; the start if all are. Where the
+	// clocks of writers disagree, it is one of the places that fit.
+	Before(ctx context.Context, t time.Time) (checkpoint.Position, error)
+}
+
 // Subscription delivers the events of a source in order. It survives reconnects by itself: nothing is lost and nothing
 // is repeated. It is used by one goroutine at a time.
 type Subscription interface {

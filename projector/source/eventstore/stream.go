@@ -78,6 +78,17 @@ func (s *stream) last(ctx context.Context) (int64, error) {
 	return page.Last, nil
 }
 
+// written returns the number of the last event that was ever written, though it may not be readable any more; -1 if none was.
+func (s *stream) written(ctx context.Context) (int64, error) {
+	page, err := s.client.ReadStream(ctx, s.name, esclient.EndOfStream, esclient.ReadOptions{
+		Backward: true, PageSize: 1, KeepLinks: true,
+	})
+	if err != nil && !errors.Is(err, esclient.ErrStreamNotFound) {
+		return 0, translate(s, err)
+	}
+	return page.Last, nil
+}
+
 // EventAt implements [source.Source].
 func (s *stream) EventAt(ctx context.Context, at checkpoint.Position) (source.Event, error) {
 	n, err := numberOf(at)
@@ -101,19 +112,13 @@ func (s *stream) EventAt(ctx context.Context, at checkpoint.Position) (source.Ev
 
 // notFound says why event n cannot be read: it is not there any more, or it never was.
 func (s *stream) notFound(ctx context.Context, n int64) error {
-	page, err := s.client.ReadStream(ctx, s.name, esclient.EndOfStream, esclient.ReadOptions{
-		Backward: true, PageSize: 1, KeepLinks: true,
-	})
-	last := page.Last
+	last, err := s.written(ctx)
 	switch {
-	case errors.Is(err, esclient.ErrStreamNotFound):
-		if last < 0 {
-			return fmt.Errorf("%s: %w: event %d of a stream that does not exist", s, source.ErrBeyondHead, n)
-		}
 	case err != nil:
-		return translate(s, err)
-	}
-	if n > last {
+		return err
+	case last < 0:
+		return fmt.Errorf("%s: %w: event %d of a stream that does not exist", s, source.ErrBeyondHead, n)
+	case n > last:
 		return fmt.Errorf("%s: %w: event %d, the last one is %d", s, source.ErrBeyondHead, n, last)
 	}
 	return fmt.Errorf("%s: %w: event %d", s, source.ErrGone, n)
