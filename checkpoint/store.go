@@ -152,6 +152,8 @@ type Change struct {
 	Writes []TableWrite // rows to write, one entry at most for each table
 
 	Parking // parked events, commands
+
+	Dedupe Dedupe // ids of events, for logs that deliver one again
 }
 
 // TableWrite is what one commit does to one table. A key occurs at most once among Upserts and Deletes together.

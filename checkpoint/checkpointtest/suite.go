@@ -76,6 +76,10 @@ func Run(t *testing.T, newDatabase func(t *testing.T) Database) {
 		{"ParkIsAtomic", testParkIsAtomic},
 		{"Commands", testCommands},
 		{"Deaths", testDeaths},
+		{"Remember", testRemember},
+		{"RememberIsAtomic", testRememberIsAtomic},
+		{"FencedRemembersNothing", testFencedRemembersNothing},
+		{"Forget", testForget},
 		{"Cancelled", testCancelled},
 		{"Closed", testClosed},
 	}

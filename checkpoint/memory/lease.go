@@ -76,6 +76,9 @@ func (l *lease) Commit(ctx context.Context, change checkpoint.Change) error {
 	if p.Position != change.From {
 		return fmt.Errorf("projection %q is at %v, not at %v: %w", l.name, p.Position, change.From, checkpoint.ErrFenced)
 	}
+	if id, known := p.handled.any(change.Dedupe.IDs); known {
+		return fmt.Errorf("projection %q: event %v is handled already: %w", l.name, id, checkpoint.ErrFenced)
+	}
 	if err := l.write(change.Writes); err != nil {
 		return err
 	}
@@ -88,6 +91,7 @@ func (l *lease) Commit(ctx context.Context, change checkpoint.Change) error {
 	}
 	l.position = change.To
 	l.park(p, change)
+	p.handled.add(&change.Dedupe, now)
 	return nil
 }
 

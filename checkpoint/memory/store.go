@@ -36,6 +36,7 @@ type projection struct {
 	fresh             bool      // starts where the next claim says
 	instance          uuid.UUID // of the owner
 	parking
+	handled handled
 }
 
 // Option changes how a store works.

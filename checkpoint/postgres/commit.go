@@ -18,6 +18,7 @@ type commit struct {
 	script script
 	steps  []*checkpoint.Table // what each statement is about; nil for none
 	moved  int                 // index of the statement that moves the position
+	stored int                 // index of the statement that remembers events; -1 = none
 	lookup bool                // the server has been told to look up each key
 	guess  *guesses            // which tables get new rows only; nil = do not guess
 	plain  map[int]bool        // the statements that rely on such a guess
@@ -37,6 +38,7 @@ func (c *commit) prepare() error {
 		}
 	}
 	c.addParking()
+	c.addDedupe()
 	l, change := c.lease, &c.change
 	id, position := any(encoded{oid: pgtype.UUIDOID}), any(nil)
 	if change.Last != (checkpoint.EventRef{}) {
@@ -130,7 +132,7 @@ func (c *commit) run(ctx context.Context, conn *pgconn.PgConn) error {
 	case c.plain[failed] && isState(err, "23505"):
 		c.guess.wrong(c.steps[failed])
 		return errGuess
-	case failed == c.moved && isState(err, "22012"):
+	case failed == c.moved && isState(err, "22012"), failed == c.stored && isState(err, "23505"):
 		return l.fenced()
 	case failed < len(c.steps) && c.steps[failed] != nil:
 		return fmt.Errorf("projection %q: commit: %w", l.name, tableError(c.steps[failed], err))

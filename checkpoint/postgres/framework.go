@@ -13,6 +13,7 @@ type frameworkSQL struct {
 	version, inspect, claim, list, commit, renew, report, release, reset, settings, lookup, blockers string
 	park, unpark, retry, answer, parked, parkedKeys, clearParked, exists, mark                       string
 	send, command, commands                                                                          string
+	known, remember, forget, remembered, clearHandled                                                string
 }
 
 func newFrameworkSQL(schema string) frameworkSQL {
@@ -81,7 +82,15 @@ func newFrameworkSQL(schema string) frameworkSQL {
 			WHERE projection = $1 AND number > $3 AND ($2::text IS NULL OR key = $2) ORDER BY number LIMIT $4`),
 		parkedKeys:  in(`SELECT key, count(*) FROM {}parked WHERE projection = $1 GROUP BY key`),
 		clearParked: in(`DELETE FROM {}parked WHERE projection = $1`),
-		exists:      in(`SELECT 1 FROM {}projections WHERE name = $1`),
+		// Not clock_timestamp(), which no index can be asked for.
+		known:    in(`SELECT id FROM {}handled WHERE projection = $1 AND id = ANY ($2)`),
+		remember: in(`INSERT INTO {}handled (projection, id) SELECT $1, id FROM unnest($2::uuid[]) AS h (id)`),
+		forget: in(`DELETE FROM {}handled WHERE projection = $1 AND id IN (SELECT id FROM {}handled
+			WHERE projection = $1 AND at < now() - $2 * interval '1 microsecond' ORDER BY at LIMIT $3)`),
+		remembered:   in(`SELECT count(*) FROM {}handled WHERE projection = $1`),
+		clearHandled: in(`DELETE FROM {}handled WHERE projection = $1`),
+
+		exists: in(`SELECT 1 FROM {}projections WHERE name = $1`),
 
 		// $1 projection, $2 name, $3 args, $4 by, $5 retention in microseconds
 		send: in(`WITH forgotten AS (DELETE FROM {}commands WHERE done < clock_timestamp() - $5 * interval '1 microsecond')

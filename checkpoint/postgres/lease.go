@@ -128,7 +128,7 @@ func (l *lease) Commit(ctx context.Context, change checkpoint.Change) error {
 
 func (l *lease) commit(ctx context.Context, change checkpoint.Change) error {
 	c := commit{lease: l, change: change, guess: &l.guess, plain: map[int]bool{}}
-	if len(change.Writes) > 0 { // else nobody is blocked but by the row that is touched last
+	if len(change.Writes)+len(change.Dedupe.IDs) > 0 { // else nobody is blocked but by the row that is touched last
 		c.add(nil, l.store.sql.settings, l.identity().String())
 	}
 	if err := c.prepare(); err != nil {

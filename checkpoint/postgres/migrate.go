@@ -84,6 +84,15 @@ CREATE TABLE ` + schema + `.projector_commands (
 CREATE INDEX projector_commands_waiting ON ` + schema + `.projector_commands (projection, number) WHERE done IS NULL;
 CREATE INDEX projector_commands_done ON ` + schema + `.projector_commands (done);
 `},
+		{oldest: 1, statements: `
+CREATE TABLE ` + schema + `.projector_handled (                -- events of a projection that reads a group
+	projection text COLLATE "C" NOT NULL,
+	id         uuid NOT NULL,
+	at         timestamptz NOT NULL DEFAULT clock_timestamp(),
+	PRIMARY KEY (projection, id)
+);
+CREATE INDEX projector_handled_at ON ` + schema + `.projector_handled (projection, at);
+`},
 	}
 }
 

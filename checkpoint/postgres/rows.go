@@ -70,6 +70,7 @@ func (s *Store) tryReset(ctx context.Context, name string, tables []*checkpoint.
 		b.add(e.sql)
 	}
 	b.add(s.sql.clearParked, name)
+	b.add(s.sql.clearHandled, name)
 	b.add("WITH done AS ("+s.sql.reset+") SELECT 1 / count(*) FROM done", name)
 	err = s.with(ctx, func(conn *pgxpool.Conn) error {
 		_, failed, err := b.run(ctx, conn.Conn().PgConn())

@@ -193,8 +193,10 @@ func (s *Store) Reset(ctx context.Context, name string, tables ...*checkpoint.Ta
 				return err
 			}
 		}
-		if _, err := s.writer.exec(clearParkedSQL, name); err != nil {
-			return err
+		for _, clear := range []string{clearParkedSQL, clearHandledSQL} {
+			if _, err := s.writer.exec(clear, name); err != nil {
+				return err
+			}
 		}
 		_, err = s.writer.exec(resetSQL, name)
 		return err

@@ -16,7 +16,7 @@ const commandColumns = `number, name, args, by, sent, done, answer, refused`
 // Send implements [checkpoint.ParkingStore].
 func (s *Store) Send(ctx context.Context, projection string, c checkpoint.Command) (number int64, err error) {
 	err = s.writer.tx(ctx, func() error {
-		if _, err := s.writer.exec(forgetSQL, millis(checkpoint.CommandRetention)); err != nil {
+		if _, err := s.writer.exec(forgetCommandsSQL, millis(checkpoint.CommandRetention)); err != nil {
 			return err
 		}
 		sent, err := s.writer.exec(sendSQL, projection, plain.Text(c.Name), c.Args, plain.Text(c.By))

@@ -66,13 +66,23 @@ const (
 	parkedKeysSQL  = `SELECT key, count(*) FROM projector_parked WHERE projection = ? GROUP BY key`
 	clearParkedSQL = `DELETE FROM projector_parked WHERE projection = ?`
 
+	// ?1 projection, ?2 JSON list of ids
+	knownSQL    = `SELECT id FROM projector_handled WHERE projection = ?1 AND id IN (SELECT value FROM json_each(?2))`
+	rememberSQL = `INSERT INTO projector_handled (projection, id, at) SELECT ?1, value, ` + now + ` FROM json_each(?2)`
+
+	// ?1 projection, ?2 window in milliseconds, ?3 how many at most
+	forgetSQL = `DELETE FROM projector_handled WHERE projection = ?1 AND id IN (SELECT id FROM projector_handled
+		WHERE projection = ?1 AND at < ` + now + ` - ?2 ORDER BY at LIMIT ?3)`
+	rememberedSQL   = `SELECT count(*) FROM projector_handled WHERE projection = ?`
+	clearHandledSQL = `DELETE FROM projector_handled WHERE projection = ?`
+
 	// ?1 projection, ?2 name, ?3 args, ?4 by
 	sendSQL = `INSERT INTO projector_commands (projection, name, args, by, sent)
 		SELECT name, ?2, ?3, ?4, ` + now + ` FROM projector_projections WHERE name = ?1`
-	forgetSQL   = `DELETE FROM projector_commands WHERE done < ` + now + ` - ?`
-	answerSQL   = `UPDATE projector_commands SET done = ` + now + `, answer = ?3, refused = ?4 WHERE projection = ?1 AND number = ?2 AND done IS NULL`
-	commandSQL  = `SELECT ` + commandColumns + ` FROM projector_commands WHERE number = ?`
-	commandsSQL = `SELECT ` + commandColumns + ` FROM projector_commands WHERE projection = ? AND done IS NULL ORDER BY number`
+	forgetCommandsSQL = `DELETE FROM projector_commands WHERE done < ` + now + ` - ?`
+	answerSQL         = `UPDATE projector_commands SET done = ` + now + `, answer = ?3, refused = ?4 WHERE projection = ?1 AND number = ?2 AND done IS NULL`
+	commandSQL        = `SELECT ` + commandColumns + ` FROM projector_commands WHERE number = ?`
+	commandsSQL       = `SELECT ` + commandColumns + ` FROM projector_commands WHERE projection = ? AND done IS NULL ORDER BY number`
 )
 
 func millis(d time.Duration) int64 { return max(1, d.Milliseconds()) }

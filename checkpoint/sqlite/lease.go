@@ -104,6 +104,9 @@ func (l *lease) write(ctx context.Context, change *checkpoint.Change) error {
 	if err := l.park(&change.Parking); err != nil {
 		return err
 	}
+	if err := l.remember(&change.Dedupe); err != nil {
+		return err
+	}
 	id, position := eventRef(change.Last)
 	changed, err := l.store.writer.exec(commitSQL, l.name, l.epoch, change.From.String(), change.To.String(), millis(l.ttl),
 		change.Handled, change.Ignored, id, position, change.Skipped)

@@ -84,6 +84,15 @@ CREATE TABLE projector_commands (
 CREATE INDEX projector_commands_waiting ON projector_commands (projection, number) WHERE done IS NULL;
 CREATE INDEX projector_commands_done ON projector_commands (done);
 `},
+		{oldest: 1, statements: `
+CREATE TABLE projector_handled (              -- events of a projection that reads a group
+	projection TEXT NOT NULL,
+	id         TEXT NOT NULL,
+	at         INTEGER NOT NULL,               -- milliseconds since 1970
+	PRIMARY KEY (projection, id)
+) WITHOUT ROWID;
+CREATE INDEX projector_handled_at ON projector_handled (projection, at);
+`},
 	}
 }
 
