@@ -13,11 +13,17 @@ import (
 
 var errWrongTx = errors.New("handler does not fit the store")
 
-// fold applies events to the rows in memory.
-func (s *session) fold(ctx context.Context, events []source.Event) error {
-	for _, f := range s.folds {
-		if err := guardFold(ctx, f, events); err != nil {
-			return foldError(err)
+// fold applies the events from one index to before another to the rows in memory. The index in an *[EventError] counts from
+// the first of them.
+func (s *session) fold(ctx context.Context, c *chunk, from, to int) error {
+	if len(s.folds) == 0 {
+		return nil
+	}
+	for start, events := range c.slices(from, to) {
+		for _, f := range s.folds {
+			if err := guardFold(ctx, f, events); err != nil {
+				return shiftIndex(foldError(err), start-from)
+			}
 		}
 	}
 	return nil
@@ -69,7 +75,8 @@ func (s *session) effect(ctx context.Context, c *chunk, i int) error {
 	if !s.hasEffect(c, i) {
 		return nil
 	}
-	if err := s.caller.call(ctx, s.p.effect(c.events[i].Type), nil, &c.events[i]); err != nil {
+	e := c.lasting(i)
+	if err := s.caller.call(ctx, s.route(e.Type).effect, nil, e); err != nil {
 		return &EventError{Index: i, Class: classifyHandler(s.store, err), Err: err}
 	}
 	c.setCalled(i)
@@ -78,8 +85,8 @@ func (s *session) effect(ctx context.Context, c *chunk, i int) error {
 
 // hasEffect reports whether the i-th event of a chunk still has to have a side effect.
 func (s *session) hasEffect(c *chunk, i int) bool {
-	e := &c.events[i]
-	return s.p.effect(e.Type) != nil && !c.isCalled(i) && !s.replayed(e)
+	e := c.at(i)
+	return s.route(e.Type).effect != nil && !c.isCalled(i) && !s.replayed(e)
 }
 
 // replayed reports whether the event is one whose side effects were had long ago.
@@ -94,13 +101,15 @@ func (s *session) replayed(e *source.Event) bool {
 // prepare makes a flight of a chunk all of whose events are folded and called.
 func (s *session) prepare(c chunk) *flight {
 	f := &flight{chunk: c, change: checkpoint.Change{From: c.from, To: c.to, Last: c.last()}, began: time.Now()}
-	for i := range c.events {
-		if s.handles(c.events[i].Type) {
-			f.change.Handled++
+	for _, events := range c.slices(0, c.len()) {
+		for i := range events {
+			if s.handles(events[i].Type) {
+				f.change.Handled++
+			}
 		}
 	}
 	f.change.Skipped = c.skipped
-	f.change.Ignored = int64(len(c.events)-len(c.diverted)) - c.skipped - f.change.Handled
+	f.change.Ignored = int64(c.len()-len(c.diverted)) - c.skipped - f.change.Handled
 	f.change.Park = c.parked(s.original, s.cfg.redact)
 	for _, fold := range s.folds {
 		f.change.Writes = append(f.change.Writes, fold.Writes()...)
@@ -111,7 +120,7 @@ func (s *session) prepare(c chunk) *flight {
 // commit brings a flight into the database. An error that belongs to an event is an *EventError or a *someError; after
 // any other the outcome may be unknown.
 func (s *session) commit(ctx context.Context, f *flight) error {
-	if !s.wantsTx(f.events) {
+	if !s.wantsTx(&f.chunk) {
 		return s.commitError(s.lease.Commit(ctx, f.change))
 	}
 	tx, err := s.lease.Begin(ctx)
@@ -120,12 +129,13 @@ func (s *session) commit(ctx context.Context, f *flight) error {
 	}
 	caller := newCaller(s)
 	defer caller.close()
-	for i := range f.events {
-		h := s.p.tx(f.events[i].Type)
+	for i := range f.len() {
+		e := f.lasting(i)
+		h := s.p.tx(e.Type)
 		if h == nil {
 			continue
 		}
-		if err := caller.call(ctx, h, tx.Native(), &f.events[i]); err != nil {
+		if err := caller.call(ctx, h, tx.Native(), e); err != nil {
 			rollback(ctx, tx)
 			return &EventError{Index: i, Class: classifyHandler(s.store, err), Err: err}
 		}
@@ -141,10 +151,16 @@ func rollback(ctx context.Context, tx checkpoint.Tx) {
 	_ = tx.Rollback(ctx)
 }
 
-func (s *session) wantsTx(events []source.Event) bool {
-	for i := range events {
-		if s.p.tx(events[i].Type) != nil {
-			return true
+// wantsTx reports whether a handler wants the transaction. It is called beside the work on what comes next.
+func (s *session) wantsTx(c *chunk) bool {
+	if len(s.p.txs) == 0 {
+		return false
+	}
+	for _, events := range c.slices(0, c.len()) {
+		for i := range events {
+			if s.p.tx(events[i].Type) != nil {
+				return true
+			}
 		}
 	}
 	return false
@@ -207,11 +223,11 @@ func (s *session) rollback() {
 // apply folds, calls and commits a chunk, one after the other. After an error nothing of it is in memory, and what has had
 // its side effect is noted in the chunk.
 func (s *session) apply(ctx context.Context, c *chunk) error {
-	err := s.queue(c, 0, len(c.events))
+	err := s.queue(c, 0, c.len())
 	if err == nil {
-		err = s.fold(ctx, c.events)
+		err = s.fold(ctx, c, 0, c.len())
 	}
-	for i := 0; err == nil && i < len(c.events); i++ {
+	for i := 0; err == nil && i < c.len(); i++ {
 		err = s.effect(ctx, c, i)
 	}
 	if err == nil {

@@ -38,22 +38,26 @@ type Middleware func(next Handle) Handle
 
 // caller calls handlers from one goroutine, and watches how long they take.
 //
-// Its context and timer are used for call after call, since making them would cost more than most handlers do. A new context
-// is made only after the last one has ended.
+// Its context, timer and clock are used for call after call, since they would cost more than most handlers do. A new context
+// is made only after the last one has ended; the timer runs on from call to call, and looks how long the one that it finds has
+// been running.
 type caller struct {
 	s         *session
-	goroutine []byte // "goroutine 42 "
+	goroutine []byte        // "goroutine 42 "
+	now       time.Duration // by the clock of the session, when the last call began or ended
 
-	parent context.Context
-	ctx    context.Context
-	end    context.CancelCauseFunc
-	watch  *time.Timer
+	parent   context.Context
+	ctx      context.Context
+	end      context.CancelCauseFunc
+	contexts []callContext // for the next calls
 
-	mu     sync.Mutex // guards what follows, which the timer looks at
-	calls  int        // begun so far
-	inside *Handler   // that is running; nil = none
-	event  *source.Event
-	since  time.Time
+	mu       sync.Mutex // guards what follows, which the timer looks at
+	watch    *time.Timer
+	watching bool     // the timer runs
+	calls    int      // begun so far
+	inside   *Handler // that is running; nil = none
+	event    *source.Event
+	since    time.Duration
 }
 
 // newCaller makes a caller for the goroutine it is called from.
@@ -74,79 +78,133 @@ func (c *caller) close() {
 	if c.end != nil {
 		c.end(nil)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.watch != nil {
+		c.watch.Stop()
+		c.watching = false
+	}
 }
 
-// call runs a handler for an event, within its time. If it does not come back, the session is told.
+// call runs a handler for an event, within its time. If it does not come back, the session is told. The event stays as it is,
+// also after the call.
 func (c *caller) call(ctx context.Context, h *Handler, tx any, e *source.Event) error {
-	s := c.s
 	cdc := h.codec
 	if cdc == nil {
-		cdc = s.cfg.codec
+		cdc = c.s.cfg.codec
 	}
-	cdc, err := s.cfg.metadataCodec.choose(e, cdc)
+	cdc, err := c.s.cfg.metadataCodec.choose(e, cdc)
 	if err != nil {
 		return &EventError{Class: ClassDecode, Err: err}
 	}
-	call := &callContext{Context: c.begin(ctx, h, e), event: Envelope{
-		Event: *e, Projection: s.p.name, Epoch: s.lease.Epoch(), Replay: s.replayed(e),
-	}}
-	defer c.finish()
-	if len(s.cfg.middleware) == 0 {
-		err = protect(call, func(ctx context.Context, e Envelope) error { return h.call(ctx, tx, cdc, e) })
-	} else {
-		err = protect(call, wrap(s.cfg.middleware, h, tx, cdc))
+	err = c.protect(c.begin(ctx, h, e), h, tx, cdc)
+	if err == nil {
+		return nil
 	}
-	if cause := context.Cause(c.ctx); err != nil && errors.Is(cause, ErrHandlerTimeout) {
+	if cause := context.Cause(c.ctx); errors.Is(cause, ErrHandlerTimeout) {
 		return fmt.Errorf("%w: %w", cause, err)
 	}
 	return err
 }
 
+// protect makes a panic an error.
+func (c *caller) protect(ctx *callContext, h *Handler, tx any, cdc codec.Codec) (err error) {
+	defer func() {
+		c.finish()
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	if len(c.s.cfg.middleware) > 0 {
+		return wrap(c.s.cfg.middleware, h, tx, cdc)(ctx, ctx.envelope())
+	}
+	return h.call(ctx, tx, cdc, ctx.event, &ctx.delivery)
+}
+
 // callContext is the context of one call.
 type callContext struct {
 	context.Context
-	event Envelope
+	delivery
+	event *source.Event
 }
 
+// delivery says by whom an event is handled.
+type delivery struct {
+	projection string
+	epoch      int64
+	replay     bool
+}
+
+// envelope puts together what is known of an event.
+func (d *delivery) envelope(e *source.Event) Envelope {
+	return Envelope{Event: *e, Projection: d.projection, Epoch: d.epoch, Replay: d.replay}
+}
+
+func (c *callContext) envelope() Envelope { return c.delivery.envelope(c.event) }
+
 func (c *callContext) Value(key any) any {
-	if key == (envelopeKey{}) {
-		return &c.event
+	if key == (callKey{}) {
+		return c
 	}
 	return c.Context.Value(key)
 }
 
+// contextsAtOnce is for how many calls contexts are made at once.
+const contextsAtOnce = 32
+
 // begin notes that a handler runs from now on, and returns the context for it.
-func (c *caller) begin(parent context.Context, h *Handler, e *source.Event) context.Context {
+func (c *caller) begin(parent context.Context, h *Handler, e *source.Event) *callContext {
 	if c.parent != parent || c.ctx.Err() != nil {
 		c.parent = parent
 		c.ctx, c.end = context.WithCancelCause(parent) //nolint:gosec // ended with its parent, or by the timer
 	}
+	c.now = c.s.clock()
 	c.mu.Lock()
 	c.calls++
-	c.inside, c.event, c.since = h, e, time.Now()
-	c.mu.Unlock()
-	if c.watch == nil {
-		c.watch = time.AfterFunc(c.s.cfg.handlerTimeout, c.late)
-	} else {
-		c.watch.Reset(c.s.cfg.handlerTimeout)
+	c.inside, c.event, c.since = h, e, c.now
+	if !c.watching {
+		c.start(c.s.cfg.handlerTimeout)
 	}
-	return c.ctx
+	c.mu.Unlock()
+	if len(c.contexts) == 0 {
+		c.contexts = make([]callContext, contextsAtOnce)
+	}
+	ctx := &c.contexts[0]
+	c.contexts = c.contexts[1:]
+	*ctx = callContext{c.ctx, delivery{c.s.p.name, c.s.lease.Epoch(), c.s.replayed(e)}, e}
+	return ctx
+}
+
+// start starts the timer. The mutex is held.
+func (c *caller) start(d time.Duration) {
+	c.watching = true
+	if c.watch == nil {
+		c.watch = time.AfterFunc(d, c.look)
+	} else {
+		c.watch.Reset(d)
+	}
 }
 
 // finish notes that the handler has returned.
 func (c *caller) finish() {
-	c.watch.Stop()
+	c.now = c.s.clock()
 	c.mu.Lock()
 	c.inside, c.event = nil, nil
 	c.mu.Unlock()
 }
 
-// late ends the context of a handler that takes too long. It is the timer's, which may fire when another call has begun.
-func (c *caller) late() {
+// look is the timer's. It ends the context of a handler that has taken too long, and looks again when the handler that it
+// finds running would have.
+func (c *caller) look() {
 	limit := c.s.cfg.handlerTimeout
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.inside == nil || time.Since(c.since) < limit {
+	c.watching = false
+	if c.inside == nil {
+		return
+	}
+	if left := limit - (c.s.clock() - c.since); left > 0 {
+		c.start(left)
 		return
 	}
 	c.end(fmt.Errorf("%w: more than %v", ErrHandlerTimeout, limit))
@@ -171,21 +229,13 @@ func (c *caller) stuck(calls int) {
 
 // wrap puts the middleware around a handler, the first outermost.
 func wrap(middleware []Middleware, h *Handler, tx any, c codec.Codec) Handle {
-	handle := func(ctx context.Context, e Envelope) error { return h.call(ctx, tx, c, e) }
+	handle := func(ctx context.Context, e Envelope) error {
+		return h.call(ctx, tx, c, &e.Event, &delivery{e.Projection, e.Epoch, e.Replay})
+	}
 	for i := len(middleware) - 1; i >= 0; i-- {
 		handle = middleware[i](handle)
 	}
 	return handle
-}
-
-// protect makes a panic an error.
-func protect(ctx *callContext, handle Handle) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &PanicError{Value: v, Stack: debug.Stack()}
-		}
-	}()
-	return handle(ctx, ctx.event)
 }
 
 // maxStacks bounds the memory for the stacks of all goroutines.

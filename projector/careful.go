@@ -19,7 +19,7 @@ import (
 func (s *session) carefully(ctx context.Context, c *chunk, tried int, err error) error {
 	for {
 		if err == nil {
-			tried = len(c.events)
+			tried = c.len()
 			err = s.queue(c, 0, tried)
 		}
 		if err == nil && !s.worthwhile(c) {
@@ -60,17 +60,23 @@ func (s *session) carefully(ctx context.Context, c *chunk, tried int, err error)
 
 // worthwhile reports whether applying c would do more than park what perhaps need not be parked.
 func (s *session) worthwhile(c *chunk) bool {
-	return !c.empty() && (c.doubtful() == 0 || s.proves(c.events))
+	return !c.empty() && (c.doubtful() == 0 || s.proves(c, c.len()))
 }
 
-// proves reports whether one of the events is handled by somebody, so that its success shows that not everything fails.
-func (s *session) proves(events []source.Event) bool {
-	for i := range events {
-		if s.handles(events[i].Type) {
-			return true
+// proves reports whether one of the first n events is handled by somebody, so that its success shows that not everything
+// fails.
+func (s *session) proves(c *chunk, n int) bool { return s.firstHandled(c, n) < n }
+
+// firstHandled returns the index of the first of n events that is handled by somebody, n if none is.
+func (s *session) firstHandled(c *chunk, n int) int {
+	for start, events := range c.slices(0, n) {
+		for i := range events {
+			if s.handles(events[i].Type) {
+				return start + i
+			}
 		}
 	}
-	return false
+	return n
 }
 
 // lead counts the events at the beginning of c that cannot be committed on their own, see worthwhile.
@@ -78,12 +84,7 @@ func (s *session) lead(c *chunk) int {
 	if c.doubtful() == 0 {
 		return 0
 	}
-	for i := range c.events {
-		if s.handles(c.events[i].Type) {
-			return i
-		}
-	}
-	return len(c.events)
+	return s.firstHandled(c, c.len())
 }
 
 // part applies the first n events of c, and takes them off if that succeeds.
@@ -119,8 +120,7 @@ func first(err error) error {
 // settle tries the last event of a chunk, which has failed, until it is handled or the policy ends it. The chunk is empty
 // then, unless the event is to be parked and that is still in doubt.
 func (s *session) settle(ctx context.Context, one *chunk, err error) error {
-	index := len(one.events) - 1
-	e := &one.events[index]
+	e := one.at(one.len() - 1)
 	delays := s.cfg.retry.delays()
 	for attempts := 1; ; {
 		f := s.failure(err, attempts)
@@ -235,7 +235,7 @@ func (s *session) wait(e *source.Event, f failure) {
 
 // giveUp does with the last event of a chunk what the policy says.
 func (s *session) giveUp(ctx context.Context, one *chunk, f failure) error {
-	e := &one.events[len(one.events)-1]
+	e := one.lasting(one.len() - 1)
 	if f.then == ActionPark {
 		err := s.park(ctx, one, f)
 		if !errors.Is(err, errNotParkable) {
@@ -251,7 +251,7 @@ func (s *session) giveUp(ctx context.Context, one *chunk, f failure) error {
 
 // skip moves the position past the last event of a chunk without handling it.
 func (s *session) skip(ctx context.Context, one *chunk, f failure) error {
-	e := &one.events[len(one.events)-1]
+	e := one.edit(one.len() - 1)
 	s.log.Error("event skipped", keyEventType, e.Type, keyStream, e.Stream, keyNumber, e.Number, keyReason, f.class.String(), keyErr, f.err)
 	e.Type = "" // so that nobody handles it
 	s.accepted[e.RecordID()] = true

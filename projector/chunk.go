@@ -9,12 +9,13 @@ import (
 	"github.com/photonpump/projector/projector/source"
 )
 
-// chunk is a run of events that follows a known position.
+// chunk is a run of events that follows a known position. An event that is diverted or skipped has lost its type here, so that
+// nobody handles it.
 type chunk struct {
+	run
 	from     checkpoint.Position
 	to       checkpoint.Position // after all events, and whatever the source passed over behind them
-	events   []source.Event      // one that is diverted has lost its type here, so that nobody handles it
-	called   []bool              // by index: has had its side effect; shorter than events if none of the rest has
+	called   []bool              // by index: has had its side effect; shorter than the run if none of the rest has
 	diverted []diverted          // in order of their index
 	skipped  int64               // so many of the events have lost their type because they are skipped
 }
@@ -32,31 +33,25 @@ type diverted struct {
 }
 
 // empty reports whether there is nothing to commit.
-func (c *chunk) empty() bool { return len(c.events) == 0 && c.from == c.to }
+func (c *chunk) empty() bool { return c.len() == 0 && c.from == c.to }
 
-// add appends what the source has delivered. If memory is needed it is made for so many events at once, so that they are
-// not copied again for each page of a batch.
-func (c *chunk) add(b source.Batch, room int) {
-	switch n := len(c.events) + len(b.Events); {
-	case len(c.events) == 0:
-		c.events = b.Events
-	case n > cap(c.events):
-		c.events = slices.Grow(c.events, max(room, n)-len(c.events))
-		fallthrough
-	default:
-		c.events = append(c.events, b.Events...)
-	}
+// receive appends what the source has delivered.
+func (c *chunk) receive(b source.Batch) {
+	c.add(b.Events)
 	c.to = b.Position
 }
 
 // cut takes the first n events off c and returns them as a chunk of their own. All of them take the position along.
 func (c *chunk) cut(src source.Source, n int) chunk {
 	k := min(n, len(c.called))
-	head := chunk{from: c.from, to: c.to, events: c.events[:n:n], called: c.called[:k:k]}
-	if n < len(c.events) {
-		head.to = src.Advance(c.from, head.events)
+	head := chunk{run: c.run.cut(n), from: c.from, to: c.to, called: c.called[:k:k]}
+	if c.len() > 0 {
+		head.to = c.from
+		for _, events := range head.slices(0, n) {
+			head.to = src.Advance(head.to, events)
+		}
 	}
-	c.from, c.events, c.called = head.to, c.events[n:], c.called[k:]
+	c.from, c.called = head.to, c.called[k:]
 	split := slices.IndexFunc(c.diverted, func(d diverted) bool { return d.index >= n })
 	if split < 0 {
 		split = len(c.diverted)
@@ -71,11 +66,11 @@ func (c *chunk) glue(head chunk) {
 	c.from = head.from
 	c.skipped += head.skipped
 	if len(c.called) > 0 {
-		head.called = append(slices.Grow(head.called, len(head.events)), make([]bool, len(head.events)-len(head.called))...)
+		head.called = append(slices.Grow(head.called, head.len()), make([]bool, head.len()-len(head.called))...)
 	}
 	c.called = append(head.called, c.called...)
-	c.diverted = append(head.diverted, shift(c.diverted, len(head.events))...)
-	c.events = append(head.events, c.events...)
+	c.diverted = append(head.diverted, shift(c.diverted, head.len())...)
+	c.run.glue(head.run)
 }
 
 func shift(ds []diverted, by int) []diverted {
@@ -88,7 +83,7 @@ func shift(ds []diverted, by int) []diverted {
 
 // divert takes an event out of the handlers' sight.
 func (c *chunk) divert(d diverted) {
-	e := &c.events[d.index]
+	e := c.edit(d.index)
 	d.event = *e
 	e.Type, e.Data, e.Metadata = "", nil, nil
 	at, _ := slices.BinarySearchFunc(c.diverted, d.index, func(x diverted, i int) int { return x.index - i })
@@ -109,7 +104,7 @@ func (c *chunk) setCalled(i int) {
 // restore makes all events those they were.
 func (c *chunk) restore() {
 	for _, d := range c.diverted {
-		c.events[d.index] = d.event
+		*c.edit(d.index) = d.event
 	}
 	c.diverted = nil
 }
@@ -140,10 +135,10 @@ func (c *chunk) lastFailure() string {
 
 // last identifies the last event; zero if there is none.
 func (c *chunk) last() checkpoint.EventRef {
-	if len(c.events) == 0 {
+	if c.len() == 0 {
 		return checkpoint.EventRef{}
 	}
-	e := &c.events[len(c.events)-1]
+	e := c.at(c.len() - 1)
 	return checkpoint.EventRef{ID: e.RecordID(), Position: e.Position}
 }
 

@@ -181,16 +181,14 @@ func (s *session) drain(ctx context.Context, key string, number int64) (handled 
 
 // again handles one parked event, and takes it off the parked ones in the same transaction.
 func (s *session) again(ctx context.Context, row *checkpoint.Parked) error {
-	c := chunk{from: s.position, to: s.position}
-	c.events = append(c.events, eventOf(row))
-	s.upcast(c.events)
+	c := chunk{run: runOf(s.upcast([]source.Event{eventOf(row)})...), from: s.position, to: s.position}
 	defer s.forget(&c)
-	err := s.markAgain(ctx, &c.events[0])
+	err := s.markAgain(ctx, c.at(0))
 	if err == nil {
 		err = s.checkEvents(&c, 0, 1)
 	}
 	if err == nil {
-		err = s.fold(ctx, c.events)
+		err = s.fold(ctx, &c, 0, 1)
 	}
 	if err == nil {
 		err = s.effect(ctx, &c, 0)
@@ -210,7 +208,7 @@ func (s *session) again(ctx context.Context, row *checkpoint.Parked) error {
 		return err
 	}
 	f := s.failure(err, row.Attempts+1)
-	s.board.failed(f.class, fmt.Errorf("%s: %w", describe(&c.events[0]), f.err))
+	s.board.failed(f.class, fmt.Errorf("%s: %w", describe(c.at(0)), f.err))
 	retry := checkpoint.Retry{
 		Number: row.Number, Class: f.class.String(), Error: f.err.Error(), Attempts: f.attempts, Tried: time.Now(),
 	}

@@ -50,7 +50,7 @@ func (s *session) single(ctx context.Context) error {
 	s.singles--
 	s.rollback()
 	left := s.hand.cut(s.p.source, s.applied+1)
-	e := &left.events[s.applied]
+	e := left.at(s.applied)
 	s.applied = 0
 	deaths := 0
 	if s.handles(e.Type) {
@@ -61,11 +61,11 @@ func (s *session) single(ctx context.Context) error {
 	}
 	err := s.mark(ctx, e, deaths)
 	if errors.Is(err, errDeaths) {
-		err = &EventError{Index: len(left.events) - 1, Class: ClassHandler, Err: err}
+		err = &EventError{Index: left.len() - 1, Class: ClassHandler, Err: err}
 	} else if err != nil {
 		return err
 	}
-	return s.mend(ctx, left, len(left.events), err)
+	return s.mend(ctx, left, left.len(), err)
 }
 
 // mark notes which event is next, unless it has killed too many processes.

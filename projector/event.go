@@ -76,12 +76,15 @@ func (e *Envelope) FollowUp() []byte {
 	return data
 }
 
-type envelopeKey struct{}
+type callKey struct{}
 
 // FromContext returns the event that is being handled, in the context of a handler.
 func FromContext(ctx context.Context) (*Envelope, bool) {
-	e, ok := ctx.Value(envelopeKey{}).(*Envelope)
-	return e, ok
+	call, ok := ctx.Value(callKey{}).(*callContext)
+	if !ok {
+		return nil, false
+	}
+	return new(call.envelope()), true
 }
 
 // TraceContext returns the W3C trace context in the metadata of the event that is being handled, in the context of a

@@ -21,7 +21,7 @@ func (s *session) launch(ctx context.Context) {
 	f.done = make(chan error, 1)
 	s.base += int64(s.applied)
 	s.submitted = max(0, s.submitted-s.applied)
-	s.flight, s.applied, s.since = f, 0, time.Now()
+	s.flight, s.applied, s.since = f, 0, s.clock()
 	go func() { f.done <- s.commit(ctx, f) }() // ends with the transaction, whose outcome is always waited for
 }
 
@@ -65,5 +65,5 @@ func (s *session) arrived(ctx context.Context, err error) error {
 	}
 	s.rollback()
 	s.applied = 0
-	return s.mend(ctx, f.chunk, len(f.events), err)
+	return s.mend(ctx, f.chunk, f.len(), err)
 }

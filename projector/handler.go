@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/photonpump/projector/codec"
 	"github.com/photonpump/projector/projector/source"
@@ -14,7 +15,7 @@ import (
 type Handler struct {
 	eventType string      // empty = any
 	codec     codec.Codec // nil = the projection's
-	call      func(ctx context.Context, tx any, c codec.Codec, e Envelope) error
+	call      func(ctx context.Context, tx any, c codec.Codec, e *source.Event, d *delivery) error
 	accepts   func(tx any) error // nil for handlers outside the transaction
 	err       error              // a mistake made at registration
 }
@@ -24,15 +25,16 @@ type Handler struct {
 //
 //	projector.On("pony.jumped", func(ctx context.Context, e projector.Event[PonyJumped]) error { … })
 //
-// The body is decoded as JSON unless an option says otherwise; for a body of type []byte it is the raw data.
+// The body is decoded as JSON unless an option says otherwise; for a body of type []byte it is the raw data itself, which must
+// not be changed.
 func On[B any](eventType string, fn func(ctx context.Context, e Event[B]) error, opts ...HandlerOption) *Handler {
 	h := newHandler[B](eventType, fn == nil, opts)
-	h.call = func(ctx context.Context, _ any, c codec.Codec, env Envelope) error {
-		e, err := decode[B](c, env)
+	h.call = func(ctx context.Context, _ any, c codec.Codec, e *source.Event, d *delivery) error {
+		body, err := decode[B](c, e.Data)
 		if err != nil {
 			return err
 		}
-		return fn(ctx, e)
+		return fn(ctx, Event[B]{body, d.envelope(e)})
 	}
 	return h
 }
@@ -49,12 +51,12 @@ func OnTx[Tx, B any](eventType string, fn func(ctx context.Context, tx Tx, e Eve
 		}
 		return nil
 	}
-	h.call = func(ctx context.Context, tx any, c codec.Codec, env Envelope) error {
-		e, err := decode[B](c, env)
+	h.call = func(ctx context.Context, tx any, c codec.Codec, e *source.Event, d *delivery) error {
+		body, err := decode[B](c, e.Data)
 		if err != nil {
 			return err
 		}
-		return fn(ctx, tx.(Tx), e)
+		return fn(ctx, tx.(Tx), Event[B]{body, d.envelope(e)})
 	}
 	return h
 }
@@ -98,12 +100,16 @@ func (h *Handler) String() string {
 	return fmt.Sprintf("On(%q)", h.eventType)
 }
 
-func decode[B any](c codec.Codec, env Envelope) (Event[B], error) {
-	e := Event[B]{Envelope: env}
-	if err := c.Decode(env.Data, &e.Body); err != nil {
-		return e, &decodeError{codec: c.Name(), body: reflect.TypeFor[B](), err: err}
+func decode[B any](c codec.Codec, data []byte) (body B, err error) {
+	if bytes, ok := any(&body).(*[]byte); ok && c == codec.Raw() {
+		*bytes = slices.Clip(data)
+		return body, nil
 	}
-	return e, nil
+	decoded := new(B)
+	if err := c.Decode(data, decoded); err != nil {
+		return body, &decodeError{codec: c.Name(), body: reflect.TypeFor[B](), err: err}
+	}
+	return *decoded, nil
 }
 
 // decodeError says that a body is not what a handler wants.

@@ -30,14 +30,14 @@ func (s *session) pooled() bool { return s.pool != nil && s.singles == 0 }
 // submit gives the pool what it may work on.
 func (s *session) submit() error {
 	s.submitted = max(s.submitted, s.applied)
-	for s.failed == nil && s.soft.Err() == nil && s.submitted < len(s.hand.events) && s.pool.pending < s.cfg.batchSize {
+	for s.failed == nil && s.soft.Err() == nil && s.submitted < s.hand.len() && s.pool.pending < s.cfg.batchSize {
 		i := s.submitted
 		if err := s.queue(&s.hand, i, 1); err != nil {
 			return shiftIndex(err, i)
 		}
 		if s.hasEffect(&s.hand, i) {
-			e := s.hand.events[i]
-			s.pool.add(job{seq: s.base + int64(i), lane: s.lane(&e), event: &e})
+			e := s.hand.lasting(i)
+			s.pool.add(job{seq: s.base + int64(i), lane: s.lane(e), event: e})
 		}
 		s.submitted++
 	}
@@ -76,7 +76,7 @@ func (s *session) progressPool(ctx context.Context) (bool, error) {
 	if n == s.applied {
 		return false, nil
 	}
-	if err := s.fold(ctx, s.hand.events[s.applied:n]); err != nil {
+	if err := s.fold(ctx, &s.hand, s.applied, n); err != nil {
 		s.quiesce()
 		return true, s.trouble(ctx, shiftIndex(err, s.applied), n)
 	}

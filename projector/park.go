@@ -48,8 +48,8 @@ func (s *session) park(ctx context.Context, one *chunk, f failure) error {
 	if s.parking == nil {
 		return fmt.Errorf("%w: the store does not keep parked events", errNotParkable)
 	}
-	index := len(one.events) - 1
-	e := &one.events[index]
+	index := one.len() - 1
+	e := one.lasting(index)
 	key, err := s.orderingKey(e)
 	if err != nil {
 		return fmt.Errorf("%w: its ordering key is not known: %w", errNotParkable, err)
@@ -67,12 +67,11 @@ func (s *session) park(ctx context.Context, one *chunk, f failure) error {
 		return &StoppedError{Projection: s.p.name, Event: e, Class: f.class, Attempts: f.attempts, Err: fmt.Errorf("%w: %w", err, f.err)}
 	}
 	s.accepted[e.RecordID()] = true
-	eventType := e.Type // divert takes it away
 	one.divert(diverted{
 		index: index, key: key, class: class, err: f.err, attempts: f.attempts, tried: time.Now(), doubtful: f.doubtful,
 	})
 	if n := one.doubtful(); n > 0 {
-		s.log.Warn("event held back, until another one shows that not everything fails", keyEventType, eventType,
+		s.log.Warn("event held back, until another one shows that not everything fails", keyEventType, e.Type,
 			keyStream, e.Stream, keyNumber, e.Number, keyOrderingKey, key, keyReason, class, keyErr, f.err)
 		return s.breaker(one, n)
 	}
@@ -133,7 +132,7 @@ func (s *session) queue(c *chunk, from, n int) error {
 		for ; seen < len(c.diverted) && c.diverted[seen].index < i; seen++ {
 			waiting[c.diverted[seen].key] = true
 		}
-		e := &c.events[i]
+		e := c.at(i)
 		if !s.handles(e.Type) {
 			continue
 		}
@@ -182,7 +181,7 @@ func (s *session) countParked() int64 {
 
 // unproven reports whether all that was applied are events that perhaps need not be parked.
 func (s *session) unproven() bool {
-	return s.hand.doubtful() > 0 && !s.proves(s.hand.events[:s.applied])
+	return s.hand.doubtful() > 0 && !s.proves(&s.hand, s.applied)
 }
 
 // mend is carefully, and takes what that leaves into the hand again.
@@ -190,11 +189,11 @@ func (s *session) mend(ctx context.Context, left chunk, tried int, err error) er
 	if err := s.carefully(ctx, &left, tried, err); err != nil {
 		return err
 	}
-	if len(left.events) == 0 {
+	if left.len() == 0 {
 		s.show()
 		return nil
 	}
-	s.applied = len(left.events)
+	s.applied = left.len()
 	s.hand.glue(left)
 	delay := s.probes.NextBackOff()
 	s.probeAt = time.Now().Add(delay)
@@ -218,7 +217,7 @@ func (s *session) probe(ctx context.Context) error {
 	s.quiesce()
 	s.rollback()
 	s.probing, s.applied = true, 0
-	all := s.hand.cut(s.p.source, len(s.hand.events))
+	all := s.hand.cut(s.p.source, s.hand.len())
 	all.restore()
 	return s.mend(ctx, all, 0, nil)
 }

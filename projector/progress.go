@@ -22,15 +22,15 @@ func (s *session) reached() bool {
 // up something always is, here or on its way.
 func (s *session) show() {
 	switch {
-	case len(s.hand.events) > 0:
-		s.board.hand(s.hand.events[0].Created)
+	case s.hand.len() > 0:
+		s.board.hand(s.hand.at(0).Created)
 	case s.live:
 		s.board.hand(time.Time{})
 	}
 	if s.hand.doubtful() > 0 {
 		return // it tells more that they are tried again
 	}
-	s.caughtUp = s.live && (s.caughtUp || s.flight == nil && len(s.hand.events) == 0)
+	s.caughtUp = s.live && (s.caughtUp || s.flight == nil && s.hand.len() == 0)
 	if s.caughtUp {
 		s.state(StateLive, "")
 	} else {

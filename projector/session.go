@@ -29,13 +29,14 @@ var errStopping = errors.New("shutting down")
 type session struct {
 	*task
 	lease     checkpoint.Lease
+	began     time.Time
 	soft      context.Context // ends when no more events may be taken
 	keeper    *keeper
 	folds     []Fold
 	caller    *caller
 	originals map[uuid.UUID]source.Event // of events that were upcast, by RecordID
 	broken    map[uuid.UUID]error        // why events could not be upcast
-	routes    map[string]bool            // whether somebody handles a type
+	routes    routes
 	log       *slog.Logger
 
 	in     *intake
@@ -44,10 +45,10 @@ type session struct {
 	stuck chan error // one slot: a handler does not come back
 	parallel
 
-	hand    chunk // received and not in flight
-	applied int   // events of hand that are folded and called
-	since   time.Time
-	flight  *flight // being committed; nil = none
+	hand    chunk         // received and not in flight
+	applied int           // events of hand that are folded and called
+	since   time.Duration // by clock
+	flight  *flight       // being committed; nil = none
 
 	last     map[string]int64    // number of the last event received, by stream; "" if the source has only one
 	accepted map[uuid.UUID]bool  // events that nobody handles, for which something was done
@@ -72,27 +73,14 @@ type session struct {
 
 func newSession(soft context.Context, t *task, lease checkpoint.Lease, k *keeper) *session {
 	return &session{
-		task: t, lease: lease, soft: soft, keeper: k, log: t.log.With(keyEpoch, lease.Epoch()), probes: t.cfg.retry.delays(),
+		task: t, lease: lease, began: time.Now(), soft: soft, keeper: k, log: t.log.With(keyEpoch, lease.Epoch()), probes: t.cfg.retry.delays(),
 		originals: make(map[uuid.UUID]source.Event), broken: make(map[uuid.UUID]error), after: make(map[uuid.UUID]error), accepted: make(map[uuid.UUID]bool),
-		routes: make(map[string]bool), stuck: make(chan error, 1),
+		routes: routes{p: t.p}, stuck: make(chan error, 1),
 	}
 }
 
-// maxRoutes bounds the memory for event types, of which a log may have any number.
-const maxRoutes = 10_000
-
-// handles reports whether any part of the projection wants events of a type. It is for the goroutine of the session.
-func (s *session) handles(eventType string) bool {
-	wanted, known := s.routes[eventType]
-	if !known {
-		if len(s.routes) >= maxRoutes {
-			clear(s.routes)
-		}
-		wanted = s.p.handles(eventType)
-		s.routes[eventType] = wanted
-	}
-	return wanted
-}
+// clock is a time to measure durations by. It costs half of what time.Now does.
+func (s *session) clock() time.Duration { return time.Since(s.began) }
 
 // run works until it is told to stop, the target of the task is reached, or something is wrong. ctx ends when the work is
 // to be abandoned.
@@ -223,7 +211,7 @@ func (s *session) turn(ctx context.Context) error {
 	var stopping <-chan struct{}
 	if s.soft.Err() == nil {
 		stopping = s.soft.Done()
-		if len(s.hand.events) < s.cfg.batchSize {
+		if s.hand.len() < s.cfg.batchSize {
 			batches = s.in.batches
 		}
 	}
@@ -231,11 +219,11 @@ func (s *session) turn(ctx context.Context) error {
 	var due, idle <-chan time.Time
 	if s.flight != nil {
 		arrival = s.flight.done
-	} else if s.applied > 0 || len(s.hand.events) == 0 && !s.hand.empty() {
+	} else if s.applied > 0 || s.hand.len() == 0 && !s.hand.empty() {
 		t := time.NewTimer(s.rest())
 		defer t.Stop()
 		due = t.C
-	} else if len(s.hand.events) == 0 {
+	} else if s.hand.len() == 0 {
 		t := time.NewTimer(s.cfg.stallAfter)
 		defer t.Stop()
 		idle = t.C
@@ -267,48 +255,80 @@ func (s *session) turn(ctx context.Context) error {
 	return nil
 }
 
-func (s *session) todo() int { return len(s.hand.events) - s.applied }
+func (s *session) todo() int { return s.hand.len() - s.applied }
 
 // receive takes a batch into the hand.
 func (s *session) receive(b source.Batch) {
 	if s.hand.empty() {
-		s.since = time.Now()
+		s.since = s.clock()
 	}
-	s.upcast(b.Events)
 	s.countGaps(b.Events)
-	s.hand.add(b, s.cfg.batchSize+len(b.Events))
+	b.Events = s.upcast(b.Events)
+	s.hand.receive(b)
 	s.live = b.Live
 	s.moving()
 	s.show()
 }
 
-// step folds and calls the next events in hand. Those with side effects go one by one, so that they can be committed as
-// soon as they are done.
+// maxEffects is how many events are queued at once if one of them may have a side effect.
+const maxEffects = 256
+
+// step folds and calls the next events in hand. Those with side effects go one by one, and the step ends when what is done can
+// be committed.
 func (s *session) step(ctx context.Context) error {
 	if s.singles > 0 {
 		return s.single(ctx)
 	}
 	n := min(s.todo(), s.cfg.batchSize-s.applied)
-	effect := false
-	for i := 0; i < n && !effect; i++ {
-		if s.hasEffect(&s.hand, s.applied+i) {
-			n, effect = i+1, true
+	if len(s.p.effects) > 0 {
+		n = min(n, maxEffects)
+	}
+	end := s.applied + n
+	if err := s.queue(&s.hand, s.applied, n); err != nil {
+		return s.trouble(ctx, shiftIndex(err, s.applied), end)
+	}
+	for s.applied < end && !s.interrupted() {
+		next, effect := s.nextEffect(end)
+		if err := s.fold(ctx, &s.hand, s.applied, next); err != nil {
+			return s.trouble(ctx, shiftIndex(err, s.applied), next)
 		}
-	}
-	err := s.queue(&s.hand, s.applied, n)
-	if err == nil {
-		err = s.fold(ctx, s.hand.events[s.applied:s.applied+n])
-	}
-	if err != nil {
-		return s.trouble(ctx, shiftIndex(err, s.applied), s.applied+n)
-	}
-	if effect {
-		if err := s.effect(ctx, &s.hand, s.applied+n-1); err != nil {
-			return s.trouble(ctx, err, s.applied+n)
+		if effect {
+			if err := s.effect(ctx, &s.hand, next-1); err != nil {
+				return s.trouble(ctx, err, next)
+			}
 		}
+		s.applied = next
 	}
-	s.applied += n
 	return nil
+}
+
+// nextEffect returns up to before which index, end at most, to go on until a side effect has been had, and whether there is
+// one.
+func (s *session) nextEffect(end int) (next int, effect bool) {
+	if len(s.p.effects) == 0 {
+		return end, false
+	}
+	for i := s.applied; i < end; i++ {
+		if s.hasEffect(&s.hand, i) {
+			return i + 1, true
+		}
+	}
+	return end, false
+}
+
+// interrupted reports whether something else comes before the next side effect.
+func (s *session) interrupted() bool {
+	switch {
+	case s.applied == 0:
+		return false
+	case len(s.keeper.commands) > 0, s.soft.Err() != nil:
+		return true
+	case s.flight != nil:
+		return len(s.flight.done) > 0
+	case s.live:
+		return s.wanted()
+	}
+	return s.caller.now-s.since >= s.cfg.batchTime
 }
 
 // shiftIndex makes the index in the error of an event count from elsewhere.
@@ -354,28 +374,21 @@ func (s *session) rest() time.Duration {
 	if s.unproven() {
 		return time.Until(s.probeAt)
 	}
-	return s.patience() - time.Since(s.since)
+	return s.patience() - (s.clock() - s.since)
 }
 
 // wanted reports whether any event that was applied was wanted by a part.
-func (s *session) wanted() bool {
-	for i := range s.hand.events[:s.applied] {
-		if s.handles(s.hand.events[i].Type) {
-			return true
-		}
-	}
-	return false
-}
+func (s *session) wanted() bool { return s.firstHandled(&s.hand, s.applied) < s.applied }
 
 // due reports whether what was applied is to be committed now.
 func (s *session) due() bool {
 	switch {
-	case s.hand.empty(), s.applied == 0 && len(s.hand.events) > 0:
+	case s.hand.empty(), s.applied == 0 && s.hand.len() > 0:
 		return false
 	case s.unproven():
 		return s.target != nil && s.todo() == 0 && (s.live || s.covers(s.hand.to)) && s.soft.Err() == nil
-	case s.applied >= s.cfg.batchSize, s.soft.Err() != nil, s.target != nil && s.covers(s.hand.to):
+	case s.applied >= s.cfg.batchSize, s.soft.Err() != nil, s.target != nil && s.todo() == 0 && s.covers(s.hand.to):
 		return true
 	}
-	return time.Since(s.since) >= s.patience()
+	return s.clock()-s.since >= s.patience()
 }

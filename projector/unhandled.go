@@ -41,9 +41,11 @@ func (s *session) checkEvents(c *chunk, from, n int) error {
 	if len(s.broken)+len(s.after) == 0 && s.cfg.unhandled == UnhandledIgnore && s.cfg.links == UnhandledIgnore {
 		return nil
 	}
-	for i := from; i < from+n; i++ {
-		if err := s.checkEvent(&c.events[i]); err != nil {
-			return &EventError{Index: i - from, Class: classOf(err), Err: err}
+	for start, events := range c.slices(from, from+n) {
+		for i := range events {
+			if err := s.checkEvent(&events[i]); err != nil {
+				return &EventError{Index: start + i - from, Class: classOf(err), Err: err}
+			}
 		}
 	}
 	return nil

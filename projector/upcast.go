@@ -3,18 +3,20 @@ package projector
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/photonpump/projector/codec"
 	"github.com/photonpump/projector/projector/source"
 )
 
-// upcast brings events to the version that handlers know. The originals are kept until they are committed, since what is
-// parked is what was received.
-func (s *session) upcast(events []source.Event) {
+// upcast brings events to the version that handlers know, in a copy. The originals are kept until they are committed, since
+// what is parked is what was received.
+func (s *session) upcast(events []source.Event) []source.Event {
 	u := s.cfg.upcasters
-	if u == nil {
-		return
+	if u == nil || !slices.ContainsFunc(events, func(e source.Event) bool { return u.Concerns(e.Type) }) {
+		return events
 	}
+	events = slices.Clone(events)
 	for i := range events {
 		e := &events[i]
 		if !u.Concerns(e.Type) {
@@ -28,6 +30,7 @@ func (s *session) upcast(events []source.Event) {
 		}
 		e.Type, e.Data = eventType, data
 	}
+	return events
 }
 
 // original is an event as it was received.
@@ -43,11 +46,13 @@ func (s *session) forget(c *chunk) {
 	if len(s.originals)+len(s.accepted) == 0 {
 		return
 	}
-	for i := range c.events {
-		id := c.events[i].RecordID()
-		delete(s.originals, id)
-		delete(s.broken, id)
-		delete(s.accepted, id)
+	for _, events := range c.slices(0, c.len()) {
+		for i := range events {
+			id := events[i].RecordID()
+			delete(s.originals, id)
+			delete(s.broken, id)
+			delete(s.accepted, id)
+		}
 	}
 }
 

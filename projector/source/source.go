@@ -88,7 +88,7 @@ func LastOf(p checkpoint.Position, events []Event) checkpoint.Position {
 	return events[len(events)-1].Position
 }
 
-// Batch is a run of events. It belongs to the receiver.
+// Batch is a run of events. Nobody changes them: they may have other receivers.
 type Batch struct {
 	Events   []Event
 	Position checkpoint.Position // everything up to here has been delivered or passed over, with this batch
