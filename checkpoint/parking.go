@@ -38,6 +38,10 @@ type ParkingLease interface {
 	// ParkedKeys counts the parked events of each ordering key that has any. It may run beside the other methods.
 	ParkedKeys(ctx context.Context) (map[string]int64, error)
 
+	// CountParked counts the parked events whose error is of a class, without loading them. It may run beside the other
+	// methods.
+	CountParked(ctx context.Context, class string) (int64, error)
+
 	// Parked is [ParkingStore.Parked] for this projection. It may run beside the other methods.
 	Parked(ctx context.Context, key *string, after int64, limit int) ([]Parked, error)
 
@@ -79,11 +83,12 @@ type Parked struct {
 	Created  time.Time
 	Link     *ParkedLink // the link that led to the event, if one did
 
-	Class    string // of the error; empty = waits behind another event of its key
-	Error    string
-	Attempts int
-	At       time.Time // when it was parked, by the clock of the database
-	Tried    time.Time // last attempt, by the clock of the process
+	Class      string    // of the error; empty = waits behind another event of its key
+	Error      string    // with all that it wraps
+	Attempts   int       // in all, before it was parked and after
+	At         time.Time // when it was parked, by the clock of the database
+	FirstTried time.Time // first attempt, by the clock of the process; zero = never tried, or parked by an earlier release
+	Tried      time.Time // last attempt, by the clock of the process; zero = never tried
 }
 
 // ParkedLink is the link that led to a parked event.

@@ -124,6 +124,7 @@ func (s *session) settle(ctx context.Context, one *chunk, err error) error {
 	delays := s.cfg.retry.delays()
 	for attempts := 1; ; {
 		f := s.failure(err, attempts)
+		f.tries = s.note(e, f)
 		s.board.failed(f.class, fmt.Errorf("%s: %w", describe(e), f.err))
 		if f.final {
 			return s.giveUp(ctx, one, f)
@@ -153,7 +154,8 @@ func (s *session) settle(ctx context.Context, one *chunk, err error) error {
 type failure struct {
 	class    Class
 	err      error
-	attempts int
+	attempts int           // of this round
+	tries    tries         // in all
 	final    bool          // no other attempt
 	then     Action        // if final
 	doubtful bool          // others may fail in the same way

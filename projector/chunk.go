@@ -3,7 +3,6 @@ package projector
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/photonpump/projector/checkpoint"
 	"github.com/photonpump/projector/projector/source"
@@ -27,8 +26,7 @@ type diverted struct {
 	key      string
 	err      error // why; nil = it waits behind another event of its key
 	class    string
-	attempts int
-	tried    time.Time
+	tries    tries
 	doubtful bool // perhaps it is not the event but everything that fails
 }
 
@@ -161,7 +159,7 @@ func (d *diverted) row(e source.Event) checkpoint.Parked {
 	row := checkpoint.Parked{
 		Key: d.key, Position: e.Position, ID: e.ID, Type: e.Type, Stream: e.Stream, EventNo: e.Number,
 		Data: e.Data, Metadata: e.Metadata, JSON: e.JSON, Created: e.Created,
-		Attempts: d.attempts, Tried: d.tried, Class: d.class,
+		Attempts: d.tries.count, FirstTried: d.tries.first, Tried: d.tries.last, Class: d.class,
 	}
 	if d.err != nil {
 		row.Error = d.err.Error()

@@ -207,7 +207,10 @@ func (s *session) again(ctx context.Context, row *checkpoint.Parked) error {
 	if index, somewhere := whose(err); index < 0 && !somewhere {
 		return err
 	}
-	f := s.failure(err, row.Attempts+1)
+	f := s.failure(err, row.Attempts)
+	if f.class != ClassInfrastructure && !errors.Is(err, errDeaths) {
+		f.attempts++
+	}
 	s.board.failed(f.class, fmt.Errorf("%s: %w", describe(c.at(0)), f.err))
 	retry := checkpoint.Retry{
 		Number: row.Number, Class: f.class.String(), Error: f.err.Error(), Attempts: f.attempts, Tried: time.Now(),

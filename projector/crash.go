@@ -61,6 +61,7 @@ func (s *session) single(ctx context.Context) error {
 	}
 	err := s.mark(ctx, e, deaths)
 	if errors.Is(err, errDeaths) {
+		s.died(e.RecordID(), deaths)
 		err = &EventError{Index: left.len() - 1, Class: ClassHandler, Err: err}
 	} else if err != nil {
 		return err
@@ -84,15 +85,9 @@ func (s *session) mark(ctx context.Context, e *source.Event, deaths int) error {
 
 // crashParked reports whether so many events are parked for crashes that something else must be wrong.
 func (s *session) crashParked() (bool, error) {
-	rows, err := s.parking.Parked(s.soft, nil, 0, 0)
+	n, err := s.parking.CountParked(s.soft, classCrash)
 	if err != nil {
-		return false, fmt.Errorf("list parked events: %w", err)
-	}
-	n := 0
-	for i := range rows {
-		if rows[i].Class == classCrash {
-			n++
-		}
+		return false, fmt.Errorf("count events parked for crashes: %w", err)
 	}
 	return n >= maxCrashParked, nil
 }

@@ -68,7 +68,7 @@ func (s *session) park(ctx context.Context, one *chunk, f failure) error {
 	}
 	s.accepted[e.RecordID()] = true
 	one.divert(diverted{
-		index: index, key: key, class: class, err: f.err, attempts: f.attempts, tried: time.Now(), doubtful: f.doubtful,
+		index: index, key: key, class: class, err: f.err, tries: f.tries, doubtful: f.doubtful,
 	})
 	if n := one.doubtful(); n > 0 {
 		s.log.Warn("event held back, until another one shows that not everything fails", keyEventType, e.Type,

@@ -26,10 +26,12 @@ var errBadKey = errors.New("bad key")
 type failing struct {
 	stream string
 	off    atomic.Bool
+	times  atomic.Int64 // it has failed
 }
 
 func (f *failing) err(stream string) error {
 	if stream == f.stream && !f.off.Load() {
+		f.times.Add(1)
 		return errBadKey
 	}
 	return nil
@@ -161,7 +163,7 @@ func TestFailingKeyIsParkedInOrderAndOthersFlow(t *testing.T) {
 						t.Errorf("row %d: %+v", i, row)
 					}
 				}
-				if h := rows[0]; h.Class != "handler" || h.Error != "bad key" || h.Attempts != 5 || rows[1].Error != "" || rows[1].Attempts != 0 {
+				if h := rows[0]; h.Class != "handler" || h.Error != "bad key" || h.Attempts != 5 || !h.Tried.After(h.FirstTried) || rows[1].Error != "" || rows[1].Attempts != 0 || !rows[1].Tried.IsZero() {
 					t.Errorf("head %+v, next %+v", h, rows[1])
 				}
 
@@ -250,7 +252,8 @@ func TestOutageOfTheTargetParksNothing(t *testing.T) {
 func TestLonelyFailureWaitsForProof(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld("On", &failing{stream: "pony-0"})
+		f := &failing{stream: "pony-0"}
+		w := newWorld("On", f)
 		fill(w.log, 1, 2)
 		log := &logBook{}
 		r := newRunner(t, w.store, projector.New("ponies", w.log.All(nil), w.part), projector.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
@@ -269,6 +272,10 @@ func TestLonelyFailureWaitsForProof(t *testing.T) {
 		}
 		if n := log.count("event parked"); n != 1 { // the second waits behind the first
 			t.Errorf("parked %d times, says the log", n)
+		}
+		head := parked(t, w.store, nil)[0]
+		if int64(head.Attempts) != f.times.Load() || head.Attempts < 100 || head.Tried.Sub(head.FirstTried) < 50*time.Minute {
+			t.Errorf("failed %d times in an hour, parked is %+v", f.times.Load(), head)
 		}
 	})
 }

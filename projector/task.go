@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/photonpump/projector/checkpoint"
 )
 
@@ -28,13 +30,14 @@ type task struct {
 	ensured bool                 // the tables are there
 	target  *checkpoint.Position // done when it is reached; nil = never
 	doubt   *flight              // its commit ended with an unknown outcome
+	tries   map[uuid.UUID]tries  // at events that have failed and are neither handled nor parked, by RecordID
 }
 
 func newTask(p *Projection, store checkpoint.Store, opts *config, cfg settings) *task {
 	return &task{
 		p: p, store: store, opts: opts, cfg: cfg,
 		log:   opts.logger.With(keyProjection, p.name),
-		board: newBoard(p, opts.hooks),
+		board: newBoard(p, opts.hooks), tries: make(map[uuid.UUID]tries),
 	}
 }
 

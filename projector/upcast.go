@@ -43,7 +43,7 @@ func (s *session) original(e source.Event) source.Event {
 
 // forget drops what is kept of events until they are committed.
 func (s *session) forget(c *chunk) {
-	if len(s.originals)+len(s.accepted) == 0 {
+	if len(s.originals)+len(s.accepted)+len(s.tries) == 0 {
 		return
 	}
 	for _, events := range c.slices(0, c.len()) {
@@ -52,6 +52,7 @@ func (s *session) forget(c *chunk) {
 			delete(s.originals, id)
 			delete(s.broken, id)
 			delete(s.accepted, id)
+			delete(s.tries, id)
 		}
 	}
 }

@@ -36,6 +36,7 @@ func failed(key string, n int64) checkpoint.Parked {
 		Key: key, Position: checkpoint.AtLog(n, n), ID: ref(n).ID, Type: "pony.jumped", Stream: "pony-" + key, EventNo: n,
 		Data: []byte(`{"name":"\u0000"}`), Metadata: []byte{0, 0xff}, JSON: true, Created: time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC),
 		Class: "handler", Error: "no", Attempts: 5, Tried: time.Date(2026, 1, 2, 3, 4, 6, 7000, time.UTC),
+		FirstTried: time.Date(2026, 1, 2, 3, 4, 5, 8000, time.UTC),
 	}
 }
 
@@ -91,6 +92,11 @@ func testPark(t *testing.T, db Database) {
 	keys, err := lease.ParkedKeys(t.Context())
 	check(t, err)
 	equal(t, keys, map[string]int64{linked.Key: 1, "": 1, "b": 1})
+	for class, want := range map[string]int64{"decode": 1, "handler": 1, "": 1, "crash": 0} {
+		n, err := lease.CountParked(t.Context(), class)
+		check(t, err)
+		equal(t, n, want)
+	}
 	mine, err := lease.Parked(t.Context(), nil, 0, 2)
 	check(t, err)
 	sameParked(t, mine, linked, bare)

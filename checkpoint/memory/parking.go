@@ -93,6 +93,21 @@ func (l *lease) ParkedKeys(ctx context.Context) (map[string]int64, error) {
 	return keys, nil
 }
 
+// CountParked implements [checkpoint.ParkingLease].
+func (l *lease) CountParked(ctx context.Context, class string) (n int64, err error) {
+	p, err := l.lock(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer l.store.mu.Unlock()
+	for _, e := range p.parked {
+		if e.Class == class {
+			n++
+		}
+	}
+	return n, nil
+}
+
 // Parked implements [checkpoint.ParkingLease].
 func (l *lease) Parked(ctx context.Context, key *string, after int64, limit int) ([]checkpoint.Parked, error) {
 	p, err := l.lock(ctx)

@@ -11,7 +11,7 @@ import (
 // clock_timestamp(), which goes on while a transaction waits for a lock.
 type frameworkSQL struct {
 	version, inspect, claim, list, commit, renew, report, release, reset, settings, lookup, blockers string
-	park, unpark, retry, answer, parked, parkedKeys, clearParked, exists, mark                       string
+	park, unpark, retry, answer, parked, parkedKeys, countParked, clearParked, exists, mark          string
 	send, command, commands                                                                          string
 	known, remember, forget, remembered, clearHandled                                                string
 }
@@ -81,6 +81,7 @@ func newFrameworkSQL(schema string) frameworkSQL {
 		parked: in(`SELECT ` + parkedColumns + `, at, number FROM {}parked
 			WHERE projection = $1 AND number > $3 AND ($2::text IS NULL OR key = $2) ORDER BY number LIMIT $4`),
 		parkedKeys:  in(`SELECT key, count(*) FROM {}parked WHERE projection = $1 GROUP BY key`),
+		countParked: in(`SELECT count(*) FROM {}parked WHERE projection = $1 AND class = $2`),
 		clearParked: in(`DELETE FROM {}parked WHERE projection = $1`),
 		// Not clock_timestamp(), which no index can be asked for.
 		known:    in(`SELECT id FROM {}handled WHERE projection = $1 AND id = ANY ($2)`),

@@ -93,6 +93,9 @@ CREATE TABLE ` + schema + `.projector_handled (                -- events of a pr
 );
 CREATE INDEX projector_handled_at ON ` + schema + `.projector_handled (projection, at);
 `},
+		{oldest: 1, statements: `
+ALTER TABLE ` + schema + `.projector_parked ADD COLUMN first_tried timestamptz;
+`},
 	}
 }
 

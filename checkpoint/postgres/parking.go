@@ -20,7 +20,7 @@ var (
 
 // parkedColumns are the columns of a parked event that its owner writes, in the order of [parkedTypes].
 const parkedColumns = `key, position, id, type, stream, event_no, data, metadata, json, created, link_id, link_stream, link_no,
-	link_unresolved, class, error, attempts, tried`
+	link_unresolved, class, error, attempts, tried, first_tried`
 
 // parkedTypes are the types of parkedColumns.
 func parkedTypes() []*checkpoint.Column {
@@ -28,7 +28,7 @@ func parkedTypes() []*checkpoint.Column {
 	for _, base := range []checkpoint.Base{
 		checkpoint.Text, checkpoint.Text, checkpoint.UUID, checkpoint.Text, checkpoint.Text, checkpoint.Int, checkpoint.Bytes,
 		checkpoint.Bytes, checkpoint.Bool, checkpoint.Time, checkpoint.UUID, checkpoint.Text, checkpoint.Int, checkpoint.Bool,
-		checkpoint.Text, checkpoint.Text, checkpoint.Int, checkpoint.Time,
+		checkpoint.Text, checkpoint.Text, checkpoint.Int, checkpoint.Time, checkpoint.Time,
 	} {
 		columns = append(columns, &checkpoint.Column{Type: checkpoint.Type{Base: base}})
 	}
@@ -91,7 +91,7 @@ func appendParked(arrays []*columnArray, e *checkpoint.Parked) {
 	for i, v := range []any{
 		plain.Escape(e.Key), e.Position.String(), e.ID, plain.Escape(e.Type), plain.Escape(e.Stream), e.EventNo, bytesValue(e.Data),
 		bytesValue(e.Metadata), e.JSON, timeValue(e.Created), link[0], link[1], link[2], link[3], plain.Text(e.Class), plain.Text(e.Error),
-		int64(e.Attempts), timeValue(e.Tried),
+		int64(e.Attempts), timeValue(e.Tried), timeValue(e.FirstTried),
 	} {
 		arrays[i].append(v)
 	}
@@ -149,7 +149,8 @@ func decodeParked(row [][]byte) (e checkpoint.Parked, err error) {
 	e = checkpoint.Parked{
 		Key: text(0), ID: decodeUUID(row[2]), Type: text(3), Stream: text(4), EventNo: decodeInt(row[5]), Data: row[6], Metadata: row[7],
 		JSON: decodeBool(row[8]), Created: decodeNullTime(row[9]), Class: string(row[14]), Error: string(row[15]),
-		Attempts: int(decodeInt(row[16])), Tried: decodeNullTime(row[17]), At: decodeTime(row[18]), Number: decodeInt(row[19]),
+		Attempts: int(decodeInt(row[16])), Tried: decodeNullTime(row[17]), FirstTried: decodeNullTime(row[18]),
+		At: decodeTime(row[19]), Number: decodeInt(row[20]),
 	}
 	if row[10] != nil {
 		e.Link = &checkpoint.ParkedLink{ID: decodeUUID(row[10]), Stream: text(11), Number: decodeInt(row[12]), Unresolved: decodeBool(row[13])}
@@ -176,6 +177,15 @@ func (l *lease) ParkedKeys(ctx context.Context) (map[string]int64, error) {
 		keys[plain.Unescape(string(row[0]))] = decodeInt(row[1])
 	}
 	return keys, nil
+}
+
+// CountParked implements [checkpoint.ParkingLease].
+func (l *lease) CountParked(ctx context.Context, class string) (int64, error) {
+	rows, err := l.store.exec(ctx, l.store.sql.countParked, l.name, plain.Text(class))
+	if err != nil {
+		return 0, fmt.Errorf("parked events of %q: %w", l.name, err)
+	}
+	return decodeInt(rows[0][0]), nil
 }
 
 // Parked implements [checkpoint.ParkingLease].

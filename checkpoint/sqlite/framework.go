@@ -56,7 +56,7 @@ const (
 	existsSQL = `SELECT count(*) FROM projector_projections WHERE name = ?`
 
 	parkSQL = `INSERT INTO projector_parked (` + parkedColumns + `, projection, at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ` + now + `)`
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ` + now + `)`
 	unparkSQL = `DELETE FROM projector_parked WHERE projection = ? AND number = ?`
 	retrySQL  = `UPDATE projector_parked SET class = ?3, error = ?4, attempts = ?5, tried = ?6 WHERE projection = ?1 AND number = ?2`
 
@@ -64,6 +64,7 @@ const (
 	parkedSQL = `SELECT ` + parkedColumns + `, at, number FROM projector_parked
 		WHERE projection = ?1 AND number > ?3 AND (?2 IS NULL OR key = ?2) ORDER BY number LIMIT ?4`
 	parkedKeysSQL  = `SELECT key, count(*) FROM projector_parked WHERE projection = ? GROUP BY key`
+	countParkedSQL = `SELECT count(*) FROM projector_parked WHERE projection = ? AND class = ?`
 	clearParkedSQL = `DELETE FROM projector_parked WHERE projection = ?`
 
 	// ?1 projection, ?2 JSON list of ids

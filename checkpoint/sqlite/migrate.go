@@ -93,6 +93,9 @@ CREATE TABLE projector_handled (              -- events of a projection that rea
 ) WITHOUT ROWID;
 CREATE INDEX projector_handled_at ON projector_handled (projection, at);
 `},
+		{oldest: 1, statements: `
+ALTER TABLE projector_parked ADD COLUMN first_tried INTEGER;  -- microseconds since 1970
+`},
 	}
 }
 

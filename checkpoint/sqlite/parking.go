@@ -19,7 +19,7 @@ var (
 
 // parkedColumns are the columns of a parked event that its owner writes.
 const parkedColumns = `key, position, id, type, stream, event_no, data, metadata, json, created, link_id, link_stream, link_no,
-	link_unresolved, class, error, attempts, tried`
+	link_unresolved, class, error, attempts, tried, first_tried`
 
 // park does the part of a change that concerns parked events and commands, in the open transaction.
 func (l *lease) park(p *checkpoint.Parking) error {
@@ -56,7 +56,7 @@ func parkedValues(e *checkpoint.Parked) []any {
 	return []any{
 		plain.Escape(e.Key), e.Position.String(), e.ID.String(), plain.Escape(e.Type), plain.Escape(e.Stream), e.EventNo, e.Data,
 		e.Metadata, e.JSON, microsOf(e.Created), link[0], link[1], link[2], link[3], plain.Text(e.Class), plain.Text(e.Error),
-		e.Attempts, microsOf(e.Tried),
+		e.Attempts, microsOf(e.Tried), microsOf(e.FirstTried),
 	}
 }
 
@@ -124,18 +124,18 @@ func (s *Store) parked(ctx context.Context, projection string, key *string, afte
 
 func scanParked(rows *sql.Rows) (e checkpoint.Parked, err error) {
 	var position string
-	var created, tried, linkNumber *int64
+	var created, tried, first, linkNumber *int64
 	var linkID uuid.NullUUID
 	var linkStream *string
 	var unresolved *bool
 	var at int64
 	err = rows.Scan(&e.Key, &position, &e.ID, &e.Type, &e.Stream, &e.EventNo, &e.Data, &e.Metadata, &e.JSON, &created, &linkID, &linkStream,
-		&linkNumber, &unresolved, &e.Class, &e.Error, &e.Attempts, &tried, &at, &e.Number)
+		&linkNumber, &unresolved, &e.Class, &e.Error, &e.Attempts, &tried, &first, &at, &e.Number)
 	if err != nil {
 		return e, err
 	}
 	e.Key, e.Type, e.Stream = plain.Unescape(e.Key), plain.Unescape(e.Type), plain.Unescape(e.Stream)
-	e.Created, e.Tried, e.At = ofMicros(created), ofMicros(tried), time.UnixMilli(at).UTC()
+	e.Created, e.Tried, e.FirstTried, e.At = ofMicros(created), ofMicros(tried), ofMicros(first), time.UnixMilli(at).UTC()
 	if linkID.Valid {
 		e.Link = &checkpoint.ParkedLink{ID: linkID.UUID, Stream: plain.Unescape(*linkStream), Number: *linkNumber, Unresolved: *unresolved}
 	}
@@ -160,6 +160,14 @@ func (l *lease) ParkedKeys(ctx context.Context) (map[string]int64, error) {
 		keys[plain.Unescape(key)] = n
 	}
 	return keys, classed(rows.Err())
+}
+
+// CountParked implements [checkpoint.ParkingLease].
+func (l *lease) CountParked(ctx context.Context, class string) (n int64, err error) {
+	if err := l.store.reader.QueryRowContext(ctx, countParkedSQL, l.name, plain.Text(class)).Scan(&n); err != nil {
+		return 0, fmt.Errorf("parked events of %q: %w", l.name, explain(err))
+	}
+	return n, nil
 }
 
 // Parked implements [checkpoint.ParkingLease].

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -134,6 +135,8 @@ type parkedLine struct {
 	Class    string    `json:"class,omitempty"` // of the error; absent = waits behind an earlier event of its key
 	Error    string    `json:"error,omitempty"`
 	Attempts int       `json:"attempts"`
+	First    time.Time `json:"first_attempt,omitzero"`
+	Last     time.Time `json:"last_attempt,omitzero"`
 	Data     any       `json:"data"`
 	Metadata any       `json:"metadata,omitempty"`
 }
@@ -141,7 +144,8 @@ type parkedLine struct {
 func newParkedLine(p *checkpoint.Parked) parkedLine {
 	l := parkedLine{
 		Number: p.Number, Key: p.Key, Stream: p.Stream, Event: p.EventNo, Type: p.Type, ID: p.ID, Position: p.Position.String(),
-		Parked: p.At, Class: p.Class, Error: p.Error, Attempts: p.Attempts, Data: jsonOf(p.Data),
+		Parked: p.At, Class: p.Class, Error: p.Error, Attempts: p.Attempts, First: p.FirstTried, Last: p.Tried,
+		Data: jsonOf(p.Data),
 	}
 	if len(p.Metadata) > 0 {
 		l.Metadata = jsonOf(p.Metadata)
@@ -154,6 +158,29 @@ func reasonOf(p *checkpoint.Parked) string {
 		return "waits behind an earlier event of its key"
 	}
 	return p.Class + " error: " + p.Error
+}
+
+// indented is text of several lines, such as an error that joins others or the stack of a panic, beside a heading.
+func indented(s string) string {
+	var lines []string
+	for line := range strings.SplitSeq(strings.TrimSpace(s), "\n") {
+		lines = append(lines, printable([]byte(strings.ReplaceAll(line, "\t", "  "))))
+	}
+	return strings.Join(lines, "\n          ")
+}
+
+// attemptsOf says how often an event was tried, and when.
+func attemptsOf(p *checkpoint.Parked) string {
+	last := p.Tried.Local().Format(time.RFC3339)
+	switch {
+	case p.Attempts == 0:
+		return "none"
+	case p.Tried.IsZero():
+		return strconv.Itoa(p.Attempts)
+	case p.FirstTried.IsZero():
+		return fmt.Sprintf("%d, the last at %s", p.Attempts, last)
+	}
+	return fmt.Sprintf("%d, from %s to %s", p.Attempts, p.FirstTried.Local().Format(time.RFC3339), last)
 }
 
 func (e *env) showParked(ctx context.Context, name string, number int64) error {
@@ -170,9 +197,9 @@ func (e *env) showParked(ctx context.Context, name string, number int64) error {
 		return fmt.Errorf("projection %s: no parked event has number %d", name, number)
 	}
 	p := &parked[0]
-	e.printf("number    %d\nkey       %s\nevent     %d@%s, %s, id %v\nposition  %v\nparked    %s\nattempts  %d\nreason    %s\ndata      %s\nmetadata  %s\n",
-		p.Number, printable([]byte(p.Key)), p.EventNo, p.Stream, p.Type, p.ID, p.Position, p.At.Format(time.RFC3339), p.Attempts,
-		printable([]byte(reasonOf(p))), printable(p.Data), printable(p.Metadata))
+	e.printf("number    %d\nkey       %s\nevent     %d@%s, %s, id %v\nposition  %v\nparked    %s\nattempts  %s\nreason    %s\ndata      %s\nmetadata  %s\n",
+		p.Number, printable([]byte(p.Key)), p.EventNo, p.Stream, p.Type, p.ID, p.Position, p.At.Format(time.RFC3339), attemptsOf(p),
+		indented(reasonOf(p)), printable(p.Data), printable(p.Metadata))
 	return nil
 }
 

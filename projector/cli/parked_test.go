@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -27,6 +28,9 @@ func TestParked(t *testing.T) {
 	}
 	number := fmt.Sprint(first.Number)
 	if got := f.run("parked", "show", "jumps", number); !strings.Contains(got, `{"name":"Ivy","height_m":"high"}`) {
+		t.Error(got)
+	}
+	if got := f.run("parked", "show", "jumps", number); !regexp.MustCompile(`\nattempts  1, from 20\S+ to 20\S+\nreason    handler error: .*\n`).MatchString(got) {
 		t.Error(got)
 	}
 	if got := f.run("status"); !strings.Contains(got, "  2  ") {
