@@ -135,6 +135,38 @@ func covers(a, b map[string]int64) bool {
 	return true
 }
 
+// EventsUntil counts the events after p up to head, or is -1 where positions do not count events. It is 0 if head is
+// behind p.
+func (p Position) EventsUntil(head Position) int64 {
+	if p == head {
+		return 0
+	}
+	if end, ok := head.Number(); ok {
+		if n, ok := p.Number(); ok {
+			return max(0, end-n)
+		}
+		if p.IsStart() {
+			return end + 1
+		}
+	}
+	if ends, ok := head.Numbers(); ok {
+		at, _ := p.Numbers()
+		if at == nil && !p.IsStart() {
+			return -1
+		}
+		var sum int64
+		for stream, end := range ends {
+			n, seen := at[stream]
+			if !seen {
+				n = -1
+			}
+			sum += max(0, end-n)
+		}
+		return sum
+	}
+	return -1
+}
+
 // String returns the canonical text form, which [ParsePosition] reads: "start", "42", "1234/1200", or
 // `{"a"=4,"b"=7}`.
 func (p Position) String() string {

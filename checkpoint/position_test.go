@@ -103,6 +103,34 @@ func TestPositionCompare(t *testing.T) {
 	}
 }
 
+func TestEventsUntil(t *testing.T) {
+	t.Parallel()
+	vector := func(a, b int64) checkpoint.Position { return checkpoint.AtNumbers(map[string]int64{"a": a, "b": b}) }
+	for _, test := range []struct {
+		p, head checkpoint.Position
+		want    int64
+	}{
+		{checkpoint.Position{}, checkpoint.Position{}, 0},
+		{checkpoint.Position{}, checkpoint.AtNumber(0), 1},
+		{checkpoint.AtNumber(3), checkpoint.AtNumber(3), 0},
+		{checkpoint.AtNumber(3), checkpoint.AtNumber(10), 7},
+		{checkpoint.AtNumber(10), checkpoint.AtNumber(3), 0},
+		{checkpoint.AtNumber(10), checkpoint.Position{}, -1}, // the log is empty, or not known
+		{checkpoint.Position{}, vector(0, 4), 6},
+		{vector(0, 2), vector(3, 4), 5},
+		{checkpoint.AtNumbers(map[string]int64{"a": 1}), vector(1, 1), 2},
+		{checkpoint.AtLog(1, 1), checkpoint.AtLog(1, 1), 0},
+		{checkpoint.AtLog(1, 1), checkpoint.AtLog(9, 9), -1},
+		{checkpoint.Position{}, checkpoint.AtLog(9, 9), -1},
+		{checkpoint.AtLog(1, 1), checkpoint.AtNumber(9), -1},
+		{checkpoint.AtNumber(1), vector(1, 1), -1},
+	} {
+		if got := test.p.EventsUntil(test.head); got != test.want {
+			t.Errorf("from %v until %v: %d, want %d", test.p, test.head, got, test.want)
+		}
+	}
+}
+
 func TestPositionParts(t *testing.T) {
 	t.Parallel()
 	numbers := map[string]int64{"a": 1, "b": 2}

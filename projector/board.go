@@ -185,7 +185,7 @@ func (b *board) snapshot() Status {
 		}
 		return s
 	}
-	s.LagEvents = distance(s.Position, s.Head)
+	s.LagEvents = s.Position.EventsUntil(s.Head)
 	switch {
 	case !b.oldest.IsZero():
 		s.Lag = max(0, time.Since(b.oldest))
@@ -195,35 +195,4 @@ func (b *board) snapshot() Status {
 		s.Lag = time.Since(b.behind)
 	}
 	return s
-}
-
-// distance counts the events after p up to head, or is -1 where positions do not count events.
-func distance(p, head checkpoint.Position) int64 {
-	if p == head {
-		return 0
-	}
-	if end, ok := head.Number(); ok {
-		if n, ok := p.Number(); ok {
-			return max(0, end-n)
-		}
-		if p.IsStart() {
-			return end + 1
-		}
-	}
-	if ends, ok := head.Numbers(); ok {
-		at, _ := p.Numbers()
-		if at == nil && !p.IsStart() {
-			return -1
-		}
-		var sum int64
-		for stream, end := range ends {
-			n, seen := at[stream]
-			if !seen {
-				n = -1
-			}
-			sum += max(0, end-n)
-		}
-		return sum
-	}
-	return -1
 }

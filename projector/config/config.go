@@ -295,7 +295,7 @@ func checkScheme(s string, schemes []string, want string) string {
 			return ""
 		}
 	}
-	if near := nearest(scheme, schemes); near != "" {
+	if near := Nearest(scheme, schemes); near != "" {
 		return fmt.Sprintf("unknown scheme %q; did you mean %q?", scheme, near)
 	}
 	return fmt.Sprintf("unknown scheme %q: %s", scheme, want)

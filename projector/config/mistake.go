@@ -55,8 +55,8 @@ func (ms Mistakes) sort() {
 	})
 }
 
-// nearest returns the candidate that is most like what was written, empty if none is.
-func nearest(got string, candidates []string) string {
+// Nearest returns the candidate that is most like what was written, empty if none is.
+func Nearest(got string, candidates []string) string {
 	best, least := "", max(len(got)/3+1, 2)
 	for _, c := range candidates {
 		if d := distance(strings.ToLower(got), strings.ToLower(c)); d < least {
@@ -68,7 +68,7 @@ func nearest(got string, candidates []string) string {
 
 // didYouMean returns a hint at the candidate that is most like what was written, or at all of them.
 func didYouMean(got string, candidates []string) string {
-	if best := nearest(got, candidates); best != "" {
+	if best := Nearest(got, candidates); best != "" {
 		return fmt.Sprintf("; did you mean %q?", best)
 	}
 	if len(candidates) == 0 || len(candidates) > 20 {

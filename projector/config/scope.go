@@ -166,7 +166,7 @@ func (s scope) hintName(text, name string) string {
 	case name == "item" && !s.item:
 		return "; there is one only with each"
 	}
-	if near := nearest(name, s.names()); near != "" {
+	if near := Nearest(name, s.names()); near != "" {
 		return didYouMean(name, s.names())
 	}
 	if plainWord.MatchString(text) {

@@ -145,7 +145,7 @@ func similarType(s string) string {
 	for _, b := range checkpoint.Bases() {
 		elsewhere[b] = b
 	}
-	if near := nearest(s, slices.Sorted(maps.Keys(elsewhere))); near != "" {
+	if near := Nearest(s, slices.Sorted(maps.Keys(elsewhere))); near != "" {
 		return "; did you mean \"" + elsewhere[near] + "\"?"
 	}
 	return "; want " + oneOf(checkpoint.Bases()) + ", or list of one of them"

@@ -207,7 +207,7 @@ func (o *object[T]) read(w *walker, n *yaml.Node, path string, t *T) {
 		case i < 0 && o.extensions && strings.HasPrefix(name, "x-"):
 		case i < 0:
 			w.fail(e.key, join(path, name), "unknown key%s", didYouMean(name, o.names()))
-			seen[nearest(name, o.names())] = true
+			seen[Nearest(name, o.names())] = true
 		default:
 			seen[name] = true
 			w.value(e, join(path, name), func(v *yaml.Node, p string) { o.fields[i].read(w, v, p, t) })
