@@ -32,7 +32,7 @@ func TestRunOnce(t *testing.T) {
 	if s := status[0]; len(status) != 1 || s.Name != "jumps" || s.State != "stopped" || s.Position != "3" || s.Handled != 3 || s.Ignored != 1 {
 		t.Errorf("status: %+v", status)
 	}
-	if text := f.run("status"); !strings.HasPrefix(text, "NAME ") || !strings.Contains(text, "\njumps  stopped  3 ") {
+	if text := f.run("status"); !strings.HasPrefix(text, "NAME ") || !strings.Contains(text, "\njumps  stopped  none  3 ") {
 		t.Error(text)
 	}
 }

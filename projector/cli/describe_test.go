@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/photonpump/projector/checkpoint"
 	"github.com/photonpump/projector/projector"
@@ -88,7 +89,7 @@ func TestStatusLines(t *testing.T) {
 		{Name: "left", State: "stopped", Reason: "why; not defined here", Position: "start", Updated: &now},
 		{Name: "reset", State: "no owner", Reason: "not defined here", Position: "start", Updated: &now},
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(statusLine{})); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -5,11 +5,15 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
+	"github.com/lmittmann/tint"
+	"github.com/mattn/go-colorable"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/photonpump/projector/projector/cli/internal/progress"
+	"github.com/photonpump/projector/projector/cli/internal/style"
 )
 
 // env is what a command has to work with.
@@ -17,6 +21,7 @@ type env struct {
 	stdin       io.Reader
 	stdout      io.Writer
 	line        *progress.Line // and everything else on stderr
+	terminal    bool           // stdout is one
 	projections []Projection
 	flags       flags
 	started     bool // past the checks of the command line
@@ -28,10 +33,22 @@ type flags struct {
 	eventStore string
 	database   string
 	logLevel   slog.Level
+	logFormat  string
+	noColor    bool
 }
 
+// Values of --log-format.
+const (
+	logAuto = "auto" // for people on a terminal, text elsewhere
+	logText = "text"
+	logJSON = "json"
+)
+
 func newEnv(stdin io.Reader, stdout, stderr io.Writer, projections []Projection) *env {
-	e := &env{stdin: stdin, stdout: stdout, line: progress.New(stderr, widthOf(stderr)), projections: projections}
+	e := &env{
+		stdin: stdin, stdout: console(stdout), line: progress.New(console(stderr), widthOf(stderr)), projections: projections,
+		terminal: widthOf(stdout) != nil,
+	}
 	e.flags.logLevel = slog.LevelWarn
 	return e
 }
@@ -58,9 +75,33 @@ func widthOf(w io.Writer) func() int {
 	}
 }
 
+// console makes escape sequences work in the consoles of Windows.
+func console(w io.Writer) io.Writer {
+	if f, ok := w.(*os.File); ok {
+		return colorable.NewColorable(f)
+	}
+	return w
+}
+
+// style is that of stdout.
+func (e *env) style() style.Style { return style.New(e.terminal && e.mayColour()) }
+
+// errStyle is that of stderr.
+func (e *env) errStyle() style.Style { return style.New(e.line.Live() && e.mayColour()) }
+
+// mayColour follows https://no-color.org.
+func (e *env) mayColour() bool { return !e.flags.noColor && os.Getenv("NO_COLOR") == "" }
+
 // logger writes above the live line.
 func (e *env) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(e.line, &slog.HandlerOptions{Level: e.flags.logLevel}))
+	options := &slog.HandlerOptions{Level: e.flags.logLevel}
+	switch {
+	case e.flags.logFormat == logJSON:
+		return slog.New(slog.NewJSONHandler(e.line, options))
+	case e.flags.logFormat == logText || !e.line.Live():
+		return slog.New(slog.NewTextHandler(e.line, options))
+	}
+	return slog.New(tint.NewHandler(e.line, &tint.Options{Level: e.flags.logLevel, TimeFormat: time.TimeOnly, NoColor: !e.mayColour()}))
 }
 
 // notef prints for people, on stderr.

@@ -139,6 +139,14 @@ func (s *eventStore) succeed(ctx context.Context, e *env, cfg *config.Config) {
 	}
 }
 
+// clientOrNil is nil where there is no event store: projections can then be looked at, but not run.
+func (s *eventStore) clientOrNil() *esclient.Client {
+	if s == nil {
+		return nil
+	}
+	return s.client
+}
+
 // isHere reports whether the embedded node runs in this process.
 func (s *eventStore) isHere() bool {
 	s.mu.Lock()

@@ -39,7 +39,13 @@ func TestPlan(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
-	want("jumps: new, reads 4 events\n  makes table jumps\n")
+	db := "sqlite://" + filepath.ToSlash(f.dir) + "/projector.db"
+	want("database " + db + " does not exist; `projector run` makes it\njumps: new, reads 4 events\n  makes table jumps\n")
+	for _, made := range []string{"projector.db", "eventstore"} {
+		if _, err := os.Stat(filepath.Join(f.dir, made)); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("plan has made %s: %v", made, err)
+		}
+	}
 	f.run("run", "--once")
 	want("jumps: up to date at 3\n  table jumps has 2 rows\n")
 	f.append("pony.jumped", `{"name":"Ivy","height_m":1}`)

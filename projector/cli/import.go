@@ -87,21 +87,30 @@ func describeImport(name string, r importer.Result, took time.Duration) string {
 	return s
 }
 
-// seed imports the file that an embedded event store begins with, if it runs in this process.
+// seed imports the file that an embedded event store begins with, if it runs in this process, and says so.
 func (e *env) seed(ctx context.Context, s *eventStore, name string) error {
-	if name == "" || !s.isHere() {
+	if !s.isHere() {
 		return nil
 	}
 	begin := time.Now()
-	result, err := e.importFile(ctx, s.client, name, false)
-	if notOurs := (*importer.NotStartedError)(nil); errors.As(err, &notOurs) {
-		return fmt.Errorf("seed the embedded event store: %w; or take seed out of the configuration", err)
-	}
-	if err != nil {
-		return fmt.Errorf("seed the embedded event store: %w", err)
-	}
-	if result.Appended > 0 {
+	result, err := e.importSeed(ctx, s, name)
+	if err == nil && result.Appended > 0 {
 		e.notef("seed:        %s\n", describeImport(name, result, time.Since(begin)))
 	}
-	return nil
+	return err
+}
+
+// importSeed imports the file that an embedded event store begins with, if there is one.
+func (e *env) importSeed(ctx context.Context, s *eventStore, name string) (result importer.Result, err error) {
+	if name == "" {
+		return result, nil
+	}
+	result, err = e.importFile(ctx, s.client, name, false)
+	if _, notOurs := errors.AsType[*importer.NotStartedError](err); notOurs {
+		return result, fmt.Errorf("seed the embedded event store: %w; or take seed out of the configuration", err)
+	}
+	if err != nil {
+		return result, fmt.Errorf("seed the embedded event store: %w", err)
+	}
+	return result, nil
 }

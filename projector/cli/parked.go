@@ -83,7 +83,7 @@ func (e *env) openParking(ctx context.Context, name string) (checkpoint.ParkingS
 	if _, err := findProjection(defined, name); err != nil {
 		return nil, err
 	}
-	store, err := e.openDatabase(ctx, cfg)
+	store, err := e.openExisting(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}

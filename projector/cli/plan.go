@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/checkpoint/memory"
 	"github.com/photonpump/projector/projector"
-	"github.com/photonpump/projector/projector/cli/internal/progress"
 )
 
 func newPlan(e *env) *cobra.Command {
@@ -23,7 +23,7 @@ func (e *env) plan(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	es, err := e.openEventStore(ctx, cfg)
+	es, err := e.imagine(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -32,8 +32,15 @@ func (e *env) plan(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	store, err := e.openDatabase(ctx, cfg)
-	if err != nil {
+	store, err := e.openExisting(ctx, cfg)
+	absent, isAbsent := errors.AsType[*absentError](err)
+	switch {
+	case isAbsent:
+		e.printf("%v\n", absent)
+		if store, err = emptyStore(ctx); err != nil {
+			return err
+		}
+	case err != nil:
 		return err
 	}
 	defer store.Close() //nolint:errcheck // nothing was written
@@ -51,6 +58,12 @@ func (e *env) plan(ctx context.Context, _ []string) error {
 		}
 	}
 	return nil
+}
+
+// emptyStore stands for a database that is still to be made.
+func emptyStore(ctx context.Context) (checkpoint.Store, error) {
+	store := memory.Open()
+	return store, store.Migrate(ctx)
 }
 
 func (e *env) planOne(ctx context.Context, store checkpoint.Store, p *projector.Projection, stored *checkpoint.Status) error {
@@ -85,16 +98,8 @@ func (e *env) planOne(ctx context.Context, store checkpoint.Store, p *projector.
 
 // distance says how many events there are after a position up to the head, as far as positions tell.
 func distance(from, head checkpoint.Position) string {
-	last, ok := head.Number()
-	if !ok {
-		return fmt.Sprintf("the log up to %v", head)
+	if n := from.EventsUntil(head); n >= 0 {
+		return plural(n, "event")
 	}
-	first, ok := from.Number()
-	if !ok {
-		first = -1
-	}
-	if n := last - first; n != 1 {
-		return progress.Count(n) + " events"
-	}
-	return "1 event"
+	return fmt.Sprintf("the log up to %v", head)
 }

@@ -37,7 +37,7 @@ func (e *env) reset(ctx context.Context, name string, yes bool) error {
 	if err != nil {
 		return err
 	}
-	store, err := e.openDatabase(ctx, cfg)
+	store, err := e.openExisting(ctx, cfg)
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,8 @@ func newRoot(e *env) *cobra.Command {
 	p.StringVar(&e.flags.eventStore, "eventstore", "", "`URL` of the event store, in place of the file's: tcp://user:password@host:1113, or embedded")
 	p.StringVar(&e.flags.database, "database", "", "`URL` of the database, in place of the file's: postgres://user:password@host/name, or sqlite://path")
 	p.TextVar(&e.flags.logLevel, "log", e.flags.logLevel, "least `level` of log lines on stderr: DEBUG, INFO, WARN or ERROR; node uses INFO, and run where there is no terminal")
+	p.StringVar(&e.flags.logFormat, "log-format", logAuto, "`format` of log lines: auto (for people on a terminal, else text), text or json")
+	p.BoolVar(&e.flags.noColor, "no-color", false, "no colours; so does a NO_COLOR in the environment, and an output that is no terminal")
 	root.AddCommand(
 		newRun(e), newPlan(e), newDryRun(e), newLint(e), newTest(e), newSchema(e), newDDL(e), newShow(e), newStatus(e), newParked(e), newReset(e),
 		newImport(e), newAppend(e), newRead(e), newTail(e), newNode(e), newVersion(e),

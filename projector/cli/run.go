@@ -55,7 +55,7 @@ func (e *env) run(ctx context.Context, once bool) error {
 	}
 	store, err := openStore(ctx, cfg)
 	if err != nil {
-		return fmt.Errorf("database %s: %w", describeDatabase(cfg), err)
+		return databaseError(cfg, err)
 	}
 	defer store.Close() //nolint:errcheck // what counts is committed
 	e.notef("database:    %s\n", describeDatabase(cfg))
@@ -124,7 +124,7 @@ func (s *service) ensureViews(ctx context.Context) error {
 		return nil
 	}
 	if err := s.store.Migrate(ctx); err != nil {
-		return fmt.Errorf("database %s: %w", describeDatabase(s.cfg), err)
+		return databaseError(s.cfg, err)
 	}
 	for _, p := range s.projections {
 		err := s.store.EnsureTables(ctx, p.Tables()...)

@@ -47,7 +47,7 @@ func (e *env) show(ctx context.Context, name, format string, limit int) error {
 	if err != nil {
 		return err
 	}
-	store, err := e.openDatabase(ctx, cfg)
+	store, err := e.openExisting(ctx, cfg)
 	if err != nil {
 		return err
 	}

@@ -3,9 +3,9 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,57 +13,142 @@ import (
 	"github.com/photonpump/projector/checkpoint"
 	"github.com/photonpump/projector/projector"
 	"github.com/photonpump/projector/projector/cli/internal/progress"
+	"github.com/photonpump/projector/projector/cli/internal/style"
+	"github.com/photonpump/projector/projector/cli/internal/table"
+	"github.com/photonpump/projector/projector/config"
+	"github.com/photonpump/projector/projector/source"
 )
 
+const statusLong = `Prints what the database knows of every projection, and how far each is behind its source, which the event store is
+asked for. If that does not answer in time, the lag is "not known" (-1 in JSON), and the rest is printed all the same.
+
+States: starting, standby, catching-up, live, retrying, paused, stopped (on purpose, or for the reason given), "no owner"
+(its process has died), "never run".`
+
+const (
+	defaultAsk   = 3 * time.Second // for the event store to answer
+	defaultWatch = 2 * time.Second // between two looks
+)
+
+type statusFlags struct {
+	json    bool
+	timeout time.Duration // 0 = the event store is not asked
+	watch   time.Duration // 0 = once
+}
+
 func newStatus(e *env) *cobra.Command {
-	var asJSON bool
+	var f statusFlags
 	c := e.command(&cobra.Command{
-		Use: "status", Short: "Print what the database knows of every projection",
-	}, func(ctx context.Context, _ []string) error { return e.status(ctx, asJSON) })
-	c.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
+		Use: "status", Short: "Print state, position and lag of every projection", Long: statusLong,
+		Example: "  projector status\n  projector status --watch\n  projector status --json | jq '.[] | select(.parked > 0)'",
+	}, func(ctx context.Context, _ []string) error { return e.status(ctx, f) })
+	c.Flags().BoolVar(&f.json, "json", false, "print a JSON array")
+	c.Flags().DurationVar(&f.timeout, "timeout", defaultAsk, "`time` that the event store has to say where it ends; 0 does not ask it")
+	c.Flags().DurationVar(&f.watch, "watch", 0, "print again and again until Ctrl-C, every `time`, or "+defaultWatch.String()+" if none is given")
+	c.Flags().Lookup("watch").NoOptDefVal = defaultWatch.String()
 	return c
 }
 
 // statusLine is one projection, as `status --json` prints it.
 type statusLine struct {
-	Name     string     `json:"name"`
-	State    string     `json:"state"`
-	Reason   string     `json:"reason,omitempty"`
-	Owner    string     `json:"owner,omitempty"` // empty = nobody
-	Epoch    int64      `json:"epoch"`
-	Position string     `json:"position"`
-	Handled  int64      `json:"handled"`
-	Ignored  int64      `json:"ignored"`
-	Skipped  int64      `json:"skipped"` // failed events passed over
-	Parked   int64      `json:"parked"`  // failed events put aside, now
-	Updated  *time.Time `json:"updated,omitempty"`
+	Name       string     `json:"name"`
+	State      string     `json:"state"`
+	Reason     string     `json:"reason,omitempty"`
+	Owner      string     `json:"owner,omitempty"` // empty = nobody
+	Epoch      int64      `json:"epoch"`
+	Position   string     `json:"position"`
+	LagEvents  int64      `json:"lag_events"`           // -1 = not known
+	LagSeconds float64    `json:"lag_seconds"`          // age of the oldest event that is not handled; -1 = not known
+	LagReason  string     `json:"lag_reason,omitempty"` // why it is not known
+	Handled    int64      `json:"handled"`
+	Ignored    int64      `json:"ignored"`
+	Skipped    int64      `json:"skipped"` // failed events passed over
+	Parked     int64      `json:"parked"`  // failed events put aside, now
+	Updated    *time.Time `json:"updated,omitempty"`
+
+	at  checkpoint.Position
+	lag lag
 }
 
-func (e *env) status(ctx context.Context, asJSON bool) error {
+func (e *env) status(ctx context.Context, f statusFlags) error {
+	if f.timeout < 0 || f.watch < 0 {
+		return usage(errors.New("--timeout and --watch must not be negative"))
+	}
 	cfg, err := e.config(false)
 	if err != nil {
 		return err
 	}
-	defined, err := e.define(cfg, nil)
-	if err != nil {
-		return err
-	}
-	store, err := e.openDatabase(ctx, cfg)
+	store, err := e.openExisting(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	defer store.Close() //nolint:errcheck // nothing was written
+	for {
+		lines, err := e.statusOf(ctx, cfg, store, f.timeout)
+		if err == nil {
+			err = e.printStatus(lines, f)
+		}
+		if f.watch == 0 || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(f.watch):
+		}
+	}
+}
+
+// statusOf collects what is known of all projections.
+func (e *env) statusOf(ctx context.Context, cfg *config.Config, store checkpoint.Store, timeout time.Duration) ([]statusLine, error) {
 	known, err := store.List(ctx)
 	if err != nil {
-		return err
+		return nil, databaseError(cfg, err)
+	}
+	ask, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var es *eventStore
+	away := errors.New("the event store was not asked")
+	if timeout > 0 {
+		if es, away = e.peek(ask, cfg); away == nil {
+			defer es.Close() //nolint:errcheck // nothing was written
+		}
+	}
+	defined, err := e.define(cfg, es.clientOrNil())
+	if err != nil {
+		return nil, err
 	}
 	lines := statusLines(defined, known)
-	if asJSON {
-		enc := json.NewEncoder(e.stdout)
-		enc.SetIndent("", "  ")
-		return enc.Encode(lines)
+	addLags(ask, lines, defined, away)
+	return lines, nil
+}
+
+// addLags asks the event store for the lag of each projection that is defined; away is why it cannot be asked.
+func addLags(ctx context.Context, lines []statusLine, defined []*projector.Projection, away error) {
+	var sources []source.Source
+	var at []checkpoint.Position
+	for i, p := range defined { // the first lines, in this order
+		sources, at = append(sources, p.Source()), append(at, lines[i].at)
 	}
-	return e.printStatus(lines)
+	var lags []lag
+	if away == nil {
+		lags = measureLags(ctx, sources, at)
+	}
+	for i := range lines {
+		l := &lines[i]
+		switch {
+		case i >= len(defined):
+			l.lag = unknownLag(errors.New("not defined here"))
+		case away != nil:
+			l.lag = unknownLag(away)
+		default:
+			l.lag = lags[i]
+		}
+		l.LagEvents, l.LagSeconds = l.lag.events, l.lag.seconds()
+		if l.lag.err != nil {
+			l.LagReason = l.lag.err.Error()
+		}
+	}
 }
 
 // statusLines lists the projections in the order of their definitions, then those that are in the database only.
@@ -92,17 +177,19 @@ func statusLines(defined []*projector.Projection, known []checkpoint.Status) []s
 	return lines
 }
 
+const stateNoOwner = "no owner"
+
 func newStatusLine(s checkpoint.Status) statusLine {
 	l := statusLine{
 		Name: s.Name, State: s.State, Reason: s.Reason, Epoch: s.Epoch, Position: s.Position.String(),
-		Handled: s.Handled, Ignored: s.Ignored, Skipped: s.Skipped, Parked: s.Parked, Updated: &s.Updated,
+		Handled: s.Handled, Ignored: s.Ignored, Skipped: s.Skipped, Parked: s.Parked, Updated: &s.Updated, at: s.Position,
 	}
 	switch {
 	case s.Held:
 		l.Owner = s.Owner
 	case s.State != string(projector.StateStopped):
 		// Its owner has died, or could not say goodbye.
-		l.State = "no owner"
+		l.State = stateNoOwner
 		if s.State != "" { // it has said something since it was made, or reset
 			l.Reason = strings.TrimSuffix("last was "+s.State+": "+s.Reason, ": ")
 		}
@@ -110,21 +197,68 @@ func newStatusLine(s checkpoint.Status) statusLine {
 	return l
 }
 
-func (e *env) printStatus(lines []statusLine) error {
-	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tSTATE\tPOSITION\tHANDLED\tIGNORED\tPARKED\tOWNER\tUPDATED\tREASON")
+const clearScreen = "\x1b[H\x1b[2J"
+
+func (e *env) printStatus(lines []statusLine, f statusFlags) error {
+	if f.json {
+		enc := json.NewEncoder(e.stdout)
+		if f.watch == 0 {
+			enc.SetIndent("", "  ")
+		}
+		return enc.Encode(lines)
+	}
+	if f.watch > 0 && e.terminal {
+		e.printf("%s%s\n\n", clearScreen, e.style().Faint(fmt.Sprintf("%s  every %v; Ctrl-C ends", time.Now().Format(time.TimeOnly), f.watch)))
+	}
+	if err := table.Print(e.stdout, statusTable(lines, e.style())); err != nil {
+		return err
+	}
+	said := map[string]bool{}
 	for _, l := range lines {
-		owner, updated, reason := "–", "–", l.Reason
+		if l.LagReason != "" && !said[l.LagReason] && l.LagReason != "not defined here" {
+			said[l.LagReason] = true
+			e.notef("lag not known: %s\n", l.LagReason)
+		}
+	}
+	return nil
+}
+
+func statusTable(lines []statusLine, s style.Style) [][]table.Cell {
+	rows := [][]table.Cell{table.Text("NAME", "STATE", "LAG", "POSITION", "HANDLED", "IGNORED", "PARKED", "OWNER", "UPDATED", "REASON")}
+	for _, l := range lines {
+		owner, updated := "–", "–"
 		if l.Owner != "" {
 			owner = l.Owner
 		}
 		if l.Updated != nil {
 			updated = ago(time.Since(*l.Updated))
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.Name, l.State, l.Position, progress.Count(l.Handled),
-			progress.Count(l.Ignored), progress.Count(l.Parked), owner, updated, reason)
+		parked := table.Number(progress.Count(l.Parked))
+		if l.Parked > 0 {
+			parked.Paint = s.Notice
+		}
+		rows = append(rows, []table.Cell{
+			{Text: l.Name, Paint: s.Strong}, {Text: l.State, Paint: l.paint(s)}, {Text: l.lag.String()}, {Text: l.Position},
+			table.Number(progress.Count(l.Handled)), table.Number(progress.Count(l.Ignored)), parked,
+			{Text: owner}, {Text: updated}, {Text: printable([]byte(l.Reason))},
+		})
 	}
-	return w.Flush()
+	return rows
 }
 
-func ago(d time.Duration) string { return max(0, d).Round(time.Second).String() + " ago" }
+// paint shows whether a state is as it should be.
+func (l *statusLine) paint(s style.Style) func(string) string {
+	switch projector.State(l.State) {
+	case projector.StateLive, projector.StateStandby:
+		return s.Good
+	case projector.StateRetrying, projector.StatePaused, stateNoOwner:
+		return s.Notice
+	case projector.StateStopped:
+		if l.Reason != "" {
+			return s.Bad
+		}
+	}
+	return nil
+}
+
+func ago(d time.Duration) string { return progress.Age(d) + " ago" }

@@ -110,3 +110,15 @@ func TestCount(t *testing.T) {
 		}
 	}
 }
+
+func TestAge(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0s", 0: "0s", 999 * time.Millisecond: "0s", 59 * time.Second: "59s", 61 * time.Second: "1m1s",
+		time.Hour + 5*time.Minute + time.Second: "1h5m", 25 * time.Hour: "1d1h", 1000 * time.Hour: "41d",
+	} {
+		if got := Age(d); got != want {
+			t.Errorf("%v is %s, want %s", d, got, want)
+		}
+	}
+}
