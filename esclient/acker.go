@@ -3,6 +3,8 @@ package esclient
 import (
 	"sync"
 
+	"github.com/google/uuid"
+
 	"github.com/photonpump/projector/esclient/internal/wire"
 )
 
@@ -43,14 +45,18 @@ func (a *acker) disconnect() {
 	a.conn, a.acks, a.naks, a.queued = nil, nil, nil, false
 }
 
-func (a *acker) ack(events ...Event) {
+func (a *acker) ackEvents(events []Event) {
+	a.ack(len(events), func(i int) uuid.UUID { return events[i].RecordID() })
+}
+
+func (a *acker) ack(n int, id func(i int) uuid.UUID) {
 	a.mu.Lock()
-	if a.conn == nil || len(events) == 0 {
+	if a.conn == nil || n == 0 {
 		a.mu.Unlock()
 		return
 	}
-	for i := range events {
-		a.acks = append(a.acks, wire.IDBytes(events[i].RecordID()))
+	for i := range n {
+		a.acks = append(a.acks, wire.IDBytes(id(i)))
 	}
 	a.schedule()
 }

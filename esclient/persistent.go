@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/photonpump/projector/esclient/internal/wire"
@@ -63,7 +64,7 @@ func (c *Client) SubscribePersistent(stream, group string, o PersistentOptions) 
 	e := &volatile{}
 	s := &PersistentSubscription{Subscription: c.subscribe(name, e), acker: f.persist}
 	if !o.ManualAck {
-		s.ack = func(events []Event) { f.persist.ack(events...) }
+		s.ack = func(events []Event) { f.persist.ackEvents(events) }
 	}
 	if s.Err() != nil {
 		return s
@@ -84,7 +85,12 @@ func (c *Client) SubscribePersistent(stream, group string, o PersistentOptions) 
 // Ack says that events were handled. It does not wait. Acks for a connection that was lost are dropped: those events come
 // again.
 func (s *PersistentSubscription) Ack(events ...Event) {
-	s.acker.ack(events...)
+	s.acker.ackEvents(events)
+}
+
+// AckIDs is Ack for those who keep no more of an event than its [Event.RecordID].
+func (s *PersistentSubscription) AckIDs(ids ...uuid.UUID) {
+	s.acker.ack(len(ids), func(i int) uuid.UUID { return ids[i] })
 }
 
 // Nak says that events were not handled, why, and what shall become of them. It does not wait.
@@ -92,6 +98,21 @@ func (s *PersistentSubscription) Nak(action NakAction, reason string, events ...
 	if ids := rawIDs(events); len(ids) > 0 {
 		s.acker.nak(nak{action: action, reason: reason, ids: ids})
 	}
+}
+
+// NakIDs is Nak for those who keep no more of an event than its [Event.RecordID].
+func (s *PersistentSubscription) NakIDs(action NakAction, reason string, ids ...uuid.UUID) {
+	if len(ids) > 0 {
+		s.acker.nak(nak{action: action, reason: reason, ids: rawUUIDs(ids)})
+	}
+}
+
+func rawUUIDs(ids []uuid.UUID) []wire.RawID {
+	raw := make([]wire.RawID, len(ids))
+	for i := range ids {
+		raw[i] = wire.IDBytes(ids[i])
+	}
+	return raw
 }
 
 func rawIDs(events []Event) []wire.RawID {

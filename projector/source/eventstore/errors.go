@@ -9,7 +9,7 @@ import (
 )
 
 // translate says in words of the framework what an error of the client means for a projection.
-func translate(s source.Source, err error) error {
+func translate(s source.Feed, err error) error {
 	if errors.Is(err, esclient.ErrStreamDeleted) {
 		return fmt.Errorf("%s: %w: %w", s, source.ErrStreamDeleted, err)
 	}
