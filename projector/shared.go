@@ -36,7 +36,9 @@ type feed struct {
 	before    checkpoint.Position // of the first batch
 	live      bool                // the last batch said so
 	err       error               // why there will be no more
-	changed   chan struct{}       // closed, and replaced, when anything of this changes
+	more      chan struct{}       // closed, and replaced, when there is another batch, or there will be none
+	full      bool                // the reader waits for room
+	room      chan struct{}       // one slot: there is room again
 
 	stop context.CancelFunc
 	done chan struct{}
@@ -74,7 +76,7 @@ func (h *hub) begin(ctx context.Context, after checkpoint.Position) {
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	fd := &feed{
 		hub: h, followers: map[*follower]bool{}, before: after,
-		changed: make(chan struct{}), stop: stop, done: make(chan struct{}),
+		more: make(chan struct{}), room: make(chan struct{}, 1), stop: stop, done: make(chan struct{}),
 	}
 	h.feed = fd
 	go fd.run(ctx, after) // ends with the last follower, who waits for it
@@ -99,9 +101,21 @@ func (fd *feed) join(f *follower) bool {
 	return true
 }
 
+// broadcast wakes the followers.
 func (fd *feed) broadcast() {
-	close(fd.changed)
-	fd.changed = make(chan struct{})
+	close(fd.more)
+	fd.more = make(chan struct{})
+}
+
+// taken wakes the reader if it waits for room and there is some.
+func (fd *feed) taken() {
+	if !fd.full {
+		return
+	}
+	if fd.drop(); len(fd.batches) < sharedBatches {
+		fd.full = false
+		fd.room <- struct{}{}
+	}
 }
 
 // fail ends the feed for those who follow it, and for those to come.
@@ -146,28 +160,28 @@ func (fd *feed) read(ctx context.Context, after checkpoint.Position) error {
 func (fd *feed) push(ctx context.Context, b source.Batch) error {
 	fd.hub.mu.Lock()
 	defer fd.hub.mu.Unlock()
-	var starving time.Time // since when; zero = nobody is
+	starved := false // somebody had nothing to do when it was last looked
 	for {
 		fd.drop()
 		if len(fd.batches) < sharedBatches {
 			break
 		}
-		switch {
-		case !fd.starving():
-			starving = time.Time{}
-		case starving.IsZero():
-			starving = time.Now()
-		case time.Since(starving) >= sharedPatience:
+		if starved && fd.starving() {
 			fd.leaveBehind()
 			continue
 		}
-		changed := fd.changed
+		starved = fd.starving()
+		fd.full = true
 		fd.hub.mu.Unlock()
-		waitFor(ctx, changed, sharedPatience)
+		waitFor(ctx, fd.room, sharedPatience)
 		fd.hub.mu.Lock()
-		if err := ctx.Err(); err != nil {
-			return err
+		if fd.full = false; ctx.Err() != nil {
+			return ctx.Err()
 		}
+	}
+	select {
+	case <-fd.room: // that it was found without
+	default:
 	}
 	fd.batches = append(fd.batches, b)
 	fd.live = b.Live
@@ -175,12 +189,12 @@ func (fd *feed) push(ctx context.Context, b source.Batch) error {
 	return nil
 }
 
-// waitFor waits for a change, for some time.
-func waitFor(ctx context.Context, changed <-chan struct{}, d time.Duration) {
+// waitFor waits for room, for some time.
+func waitFor(ctx context.Context, room <-chan struct{}, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
-	case <-changed:
+	case <-room:
 	case <-ctx.Done():
 	case <-t.C:
 	}
@@ -229,7 +243,7 @@ func (f *follower) Next(ctx context.Context) (source.Batch, error) {
 			return f.alone(ctx)
 		}
 		b, ok, err := f.take()
-		changed, owed := fd.changed, f.owed
+		more, owed := fd.more, f.owed
 		f.hub.mu.Unlock()
 		if ok || err != nil {
 			return b, err
@@ -241,7 +255,7 @@ func (f *follower) Next(ctx context.Context) (source.Batch, error) {
 			}
 		}
 		select {
-		case <-changed:
+		case <-more:
 		case <-ctx.Done():
 			return source.Batch{}, ctx.Err()
 		}
@@ -257,14 +271,13 @@ func (f *follower) take() (b source.Batch, ok bool, err error) {
 		return source.Batch{}, false, fd.err
 	}
 	b = fd.batches[i]
-	b.Events = slices.Clone(b.Events) // the receiver may change them, but for their bytes
 	last := i == int64(len(fd.batches))-1
 	fresh := f.next >= f.joined
 	f.owed = b.Live && last && !fresh
 	b.Live = b.Live && last && fresh
 	f.next++
 	f.position = b.Position
-	fd.broadcast()
+	fd.taken()
 	return b, true, nil
 }
 
@@ -326,7 +339,7 @@ func (f *follower) Close() error {
 		if last = len(fd.followers) == 0; last {
 			fd.fail(context.Canceled)
 		}
-		fd.broadcast()
+		fd.taken()
 	}
 	f.hub.mu.Unlock()
 	if last {
