@@ -17,12 +17,14 @@ type pair struct {
 	ours   program
 	target float64 // events/s of ours by those of the limit, at least; 0 = only reported
 	cpu    float64 // CPU seconds of ours by those of the limit, at most; 0 = only reported
+	later  float64 // µs by which the median latency of ours may exceed that of the limit; 0 = only reported
+	trips  float64 // round trips to the end of the first operation, at most; 0 = not counted
 	skip   string  // why it cannot run
 }
 
 // program is one side of a pair: a command, against a server that is started for it.
 type program struct {
-	server     string // "blaster", "node", "node-sync" or "" for none
+	server     string // "blaster", "node", "node-disk", "node-sync" or "" for none
 	serverArgs []string
 	args       []string
 	setup      [][]string // commands that run first and are not measured
@@ -31,6 +33,10 @@ type program struct {
 
 func (p pair) goal() string {
 	switch {
+	case p.later > 0:
+		return fmt.Sprintf("p50 ≤ limit + %.0f µs", p.later)
+	case p.trips > 0:
+		return fmt.Sprintf("≤ %.0f trips", p.trips)
 	case p.target == 0:
 		return "–"
 	case p.cpu == 0:
@@ -95,9 +101,12 @@ func (b *bench) subscriptions() []pair {
 		limit: program{server: "node", setup: group, args: b.stick("psub", "-n", b.n(2e5), "-buf", "200", "-ackbatch", "100")},
 		ours:  program{server: "node", setup: group, args: b.ours("persistent", "-n", b.n(2e5), "-inflight", "200")},
 	}, {
-		name:  "live",
+		name: "live", later: 15,
 		limit: program{server: "node", args: b.stick("live", "-n", b.n(2e4))},
 		ours:  program{server: "node", args: b.ours("live", "-n", b.n(2e4))},
+	}, {
+		name: "first operation", trips: 3,
+		ours: program{server: "node", args: b.ours("trips", "-n", "10000")},
 	}, {
 		name: "pushed at once, slow handler",
 		ours: program{
@@ -163,6 +172,10 @@ func (b *bench) node() []pair {
 		name: "esnode serves pages", target: 0.7,
 		limit: program{server: "blaster", args: read, setup: [][]string{read}},
 		ours:  program{server: "node", args: read, setup: history},
+	}, {
+		name: "esnode serves pages from disk", target: 0.7,
+		limit: program{server: "blaster", args: read, setup: [][]string{read}},
+		ours:  program{server: "node-disk", args: read, setup: history},
 	}, {
 		name: "esnode appends with fsync, 400 in flight", target: 0.5,
 		limit: program{args: b.ours(append([]string{"fsync"}, inflight...)...)},

@@ -35,6 +35,8 @@ type measurement struct {
 	RSS          float64 `json:"rss_mb"`       // at its highest
 	P50          float64 `json:"p50_us,omitempty"`
 	P99          float64 `json:"p99_us,omitempty"`
+	Trips        float64 `json:"trips,omitempty"`       // after Dial
+	TripsAgain   float64 `json:"trips_again,omitempty"` // after a lost connection
 	Allocs       float64 `json:"allocs_per_event,omitempty"`
 	Bytes        float64 `json:"bytes_per_event,omitempty"`
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -38,16 +39,17 @@ func row(w io.Writer, p pair, r result) {
 func more(r result) string {
 	p50 := func(m measurement) float64 { return m.P50 }
 	p99 := func(m measurement) float64 { return m.P99 }
-	allocs := func(m measurement) float64 { return m.Allocs }
-	bytes := func(m measurement) float64 { return m.Bytes }
-	s := ""
+	var parts []string
 	if median(r.ours, p50) > 0 {
-		s += fmt.Sprintf("p50 %.0f (%.0f) µs, p99 %.0f (%.0f) µs", median(r.ours, p50), median(r.limit, p50), median(r.ours, p99), median(r.limit, p99))
+		parts = append(parts, fmt.Sprintf("p50 %.0f (%.0f) µs, p99 %.0f (%.0f) µs", median(r.ours, p50), median(r.limit, p50), median(r.ours, p99), median(r.limit, p99)))
 	}
-	if median(r.ours, allocs) > 0 {
-		s += fmt.Sprintf("%.2f allocs, %.0f B an event", median(r.ours, allocs), median(r.ours, bytes))
+	if n := median(r.ours, func(m measurement) float64 { return m.Trips }); n > 0 {
+		parts = append(parts, fmt.Sprintf("%.0f round trips after Dial, %.0f after a reconnect", n, median(r.ours, func(m measurement) float64 { return m.TripsAgain })))
 	}
-	return s
+	if n := median(r.ours, func(m measurement) float64 { return m.Allocs }); n > 0 {
+		parts = append(parts, fmt.Sprintf("%.2f allocs, %.0f B an event", n, median(r.ours, func(m measurement) float64 { return m.Bytes })))
+	}
+	return strings.Join(parts, "; ")
 }
 
 func median(ms []measurement, of func(measurement) float64) float64 {

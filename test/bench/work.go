@@ -31,9 +31,9 @@ type job struct {
 func work(name string, args []string) error {
 	jobs := map[string]func(context.Context, *job) (measurement, error){
 		"read": read, "catchup": catchUp, "pushed": pushed,
-		"append": appendOne, "appendfrom": appendFrom, "live": live, "persistent": persistent,
+		"append": appendOne, "appendfrom": appendFrom, "live": live, "trips": trips, "persistent": persistent,
 		"rows": rows, "handlers": handlers, "sleepers": sleepers, "cheap": cheap,
-		"node": node, "node-sync": nodeSync, "fsync": fsync, "fill": fill, "open": openLog, "scan": scanLog,
+		"node": node, "node-sync": nodeSync, "node-disk": nodeDisk, "fsync": fsync, "fill": fill, "open": openLog, "scan": scanLog,
 	}
 	run, ok := jobs[name]
 	if !ok {

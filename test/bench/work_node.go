@@ -19,13 +19,23 @@ func startNode(opts ...esnode.Option) (*esnode.Node, error) {
 func node(ctx context.Context, j *job) (measurement, error) { return serveNode(ctx, j) }
 
 // nodeSync serves from a log on disk with group-commit fsync.
-func nodeSync(ctx context.Context, j *job) (measurement, error) {
+func nodeSync(ctx context.Context, j *job) (measurement, error) { return onDisk(ctx, j) }
+
+// nodeDisk serves from a log on disk, and leaves it to the system when that is written.
+func nodeDisk(ctx context.Context, j *job) (measurement, error) {
+	return onDisk(ctx, j, esnode.Fsync(esnode.FsyncNever))
+}
+
+func onDisk(ctx context.Context, j *job, opts ...esnode.Option) (measurement, error) {
+	if j.dir != "" {
+		return serveNode(ctx, j, append(opts, esnode.Dir(j.dir))...)
+	}
 	dir, err := os.MkdirTemp("", "projector-bench-node")
 	if err != nil {
 		return measurement{}, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	return serveNode(ctx, j, esnode.Dir(dir))
+	return serveNode(ctx, j, append(opts, esnode.Dir(dir))...)
 }
 
 func serveNode(ctx context.Context, j *job, opts ...esnode.Option) (measurement, error) {

@@ -98,8 +98,9 @@ func live(ctx context.Context, j *job) (measurement, error) {
 	m := startMeter()
 	latencies := make([]time.Duration, 0, j.n)
 	for i := range j.n {
+		event := newEvent(i)
 		began := time.Now()
-		pending := client.AppendAsync(ctx, j.stream, esclient.Any, newEvent(i))
+		pending := client.AppendAsync(ctx, j.stream, esclient.Any, event)
 		for got := 0; got == 0; {
 			b, err := sub.Next(ctx)
 			if err != nil {
