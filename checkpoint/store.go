@@ -23,13 +23,17 @@ type Store interface {
 	// Migrate.
 	Check(ctx context.Context) error
 
-	// EnsureTables creates the tables that do not exist, and compares those that do with what is wanted.
-	// A difference is a *[DriftError] that shows both; nothing is changed then.
+	// EnsureTables creates the tables that do not exist, and adds columns and indexes to those that lack them, under a
+	// lock. A column is added if it may be NULL or has a default. Any other difference is a *[DriftError] that shows
+	// both; nothing is changed then. Processes that know fewer columns can go on writing.
 	EnsureTables(ctx context.Context, tables ...*Table) error
+
+	// Diff says what EnsureTables would do about each of the tables, in their order, and changes nothing.
+	Diff(ctx context.Context, tables ...*Table) ([]TableDiff, error)
 
 	// Acquire takes the lease of a projection that nobody holds, or whose lease has expired, and bumps its epoch.
 	// While someone else holds it the error is a *[HeldError]. A projection seen for the first time starts at
-	// Claim.Start. If the stored definition differs from Claim.Fingerprint the error is a *[DefinitionError] and
+	// Claim.Start. If the rows were built by another definition (see [Claim.Fits]) the error is a *[DefinitionError] and
 	// nothing changes.
 	Acquire(ctx context.Context, claim Claim) (Lease, error)
 
@@ -63,7 +67,7 @@ type Claim struct {
 	Name        string        // of the projection; not empty
 	Owner       string        // who asks, for people to read: host and process
 	TTL         time.Duration // how long the lease lives without a commit or a renewal, by the clock of the database
-	Fingerprint string        // of the definition; empty = not checked
+	Fingerprint string        // of the definition, see [Fingerprint]; empty = not checked
 	Start       Position      // where a projection starts that was never acquired before
 
 	// Instance of the one that asks, different for each start of a process and not used for two claims of one projection

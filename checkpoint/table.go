@@ -19,6 +19,10 @@ type Column struct {
 	Name    string
 	Type    Type
 	NotNull bool // implied for columns of the key
+
+	// Default is what rows hold that are there when the column is added, and those that others insert without it; nil =
+	// NULL. It has the Go type that Type says.
+	Default any
 }
 
 // Index asks for an index over columns.
@@ -102,6 +106,17 @@ func (t *Table) KeyIndexes() []int {
 	return indexes
 }
 
+// Addable reports whether the column can be added to a table that has rows.
+func (c *Column) Addable() bool { return !c.NotNull || c.Default != nil }
+
+func (c *Column) checkDefault() error {
+	if c.Default == nil {
+		return nil
+	}
+	_, err := c.Canonical(c.Default)
+	return err
+}
+
 // Validate reports every mistake in the description, joined, as [ErrInvalid].
 func (t *Table) Validate() error {
 	var errs []error
@@ -128,6 +143,8 @@ func (t *Table) Validate() error {
 		seen[c.Name] = true
 		if c.Type.Base < Text || c.Type.Base > JSON {
 			fail("column %q has no type", c.Name)
+		} else if err := c.checkDefault(); err != nil {
+			fail("column %q: default: %w", c.Name, err)
 		}
 	}
 	keys := map[string]bool{}
@@ -138,6 +155,8 @@ func (t *Table) Validate() error {
 			fail("primary key names %q, which is no column", name)
 		case keys[name]:
 			fail("primary key names %q twice", name)
+		case t.Columns[i].Default != nil:
+			fail("column %q is part of the primary key, and so has no default", name)
 		case t.Columns[i].Type.List || t.Columns[i].Type.Base == JSON || t.Columns[i].Type.Base == Decimal:
 			fail("column %q of type %v cannot be part of the primary key", name, t.Columns[i].Type)
 		}

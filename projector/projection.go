@@ -1,6 +1,7 @@
 package projector
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -63,19 +64,71 @@ func (p *Projection) Tables() []*checkpoint.Table {
 }
 
 // Fingerprint identifies what the rows depend on: the source and the definitions of the tables. The code of handlers is
-// not part of it. The store refuses to go on with rows of another fingerprint.
+// not part of it. The store refuses to go on with rows of another fingerprint, see [checkpoint.SameRows].
 func (p *Projection) Fingerprint() string {
 	h := sha256.New()
 	_, _ = fmt.Fprintf(h, "source %q\n", p.source.String())
-	prints := make([]string, len(p.folders))
+	cores := make([]string, len(p.folders))
+	var additions []string
 	for i, f := range p.folders {
-		prints[i] = f.Fingerprint()
+		core, more := checkpoint.ParseFingerprint(f.Fingerprint())
+		cores[i], additions = core, append(additions, more...)
 	}
-	slices.Sort(prints)
-	for _, f := range prints {
+	slices.Sort(cores)
+	for _, f := range cores {
 		_, _ = io.WriteString(h, f+"\n")
 	}
-	return hex.EncodeToString(h.Sum(nil)[:8])
+	return checkpoint.Fingerprint(hex.EncodeToString(h.Sum(nil)[:8]), additions...)
+}
+
+// EnsureTables makes the tables that are missing in a store, and adds columns and indexes. If the rows that are there were
+// built by another definition, nothing is changed, and the error is a *[checkpoint.DefinitionError]. A [Runner] does this
+// by itself; it is for programs that want the tables before.
+func (p *Projection) EnsureTables(ctx context.Context, store checkpoint.Store) error {
+	return p.ensureTables(ctx, store, checkpoint.Position{})
+}
+
+func (p *Projection) ensureTables(ctx context.Context, store checkpoint.Store, start checkpoint.Position) error {
+	diffs, err := store.Diff(ctx, p.Tables()...)
+	if err != nil {
+		return err
+	}
+	adds := func(d checkpoint.TableDiff) bool { return len(d.Columns)+len(d.Drift) > 0 }
+	if !slices.ContainsFunc(diffs, adds) {
+		return store.EnsureTables(ctx, p.Tables()...)
+	}
+	stored, err := storedStatus(ctx, store, p.name)
+	if err != nil {
+		return err
+	}
+	var changed error
+	claim := checkpoint.Claim{Fingerprint: p.Fingerprint(), Start: start}
+	if stored != nil && !claim.Fits(stored.Fingerprint, stored.Position) {
+		changed = &checkpoint.DefinitionError{
+			Name: p.name, Stored: stored.Fingerprint, Wants: claim.Fingerprint, Position: stored.Position,
+		}
+	}
+	if changed == nil {
+		err := store.EnsureTables(ctx, p.Tables()...)
+		if errors.Is(err, checkpoint.ErrDrift) {
+			return fmt.Errorf("%w; change it by hand, or run `projector reset %s` to make it anew and build its rows again", err, p.name)
+		}
+		return err
+	}
+	for i := range diffs {
+		changed = errors.Join(changed, diffs[i].Err())
+	}
+	return changed
+}
+
+// storedStatus returns what a store knows of a projection; nil if nothing.
+func storedStatus(ctx context.Context, store checkpoint.Store, name string) (*checkpoint.Status, error) {
+	all, err := store.List(ctx)
+	i := slices.IndexFunc(all, func(st checkpoint.Status) bool { return st.Name == name })
+	if err != nil || i < 0 {
+		return nil, err
+	}
+	return &all[i], nil
 }
 
 func (p *Projection) add(part Part) {

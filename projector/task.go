@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -188,31 +187,14 @@ func (t *task) ensureTables(ctx context.Context) error {
 	if t.ensured {
 		return nil
 	}
-	err := t.store.EnsureTables(ctx, t.p.Tables()...)
+	err := t.p.ensureTables(ctx, t.store, t.cfg.start)
 	t.ensured = err == nil
-	if errors.Is(err, checkpoint.ErrDrift) {
-		return errors.Join(t.definitionChanged(ctx), err)
-	}
 	return err
-}
-
-// definitionChanged says so if that is why a table differs.
-func (t *task) definitionChanged(ctx context.Context) error {
-	st, err := t.stored(ctx)
-	if err != nil || st == nil || st.Fingerprint == "" || st.Fingerprint == t.p.Fingerprint() {
-		return nil
-	}
-	return &checkpoint.DefinitionError{Name: t.p.name, Stored: st.Fingerprint, Wants: t.p.Fingerprint(), Position: st.Position}
 }
 
 // stored returns what the store knows of the projection; nil if nothing.
 func (t *task) stored(ctx context.Context) (*checkpoint.Status, error) {
-	all, err := t.store.List(ctx)
-	i := slices.IndexFunc(all, func(st checkpoint.Status) bool { return st.Name == t.p.name })
-	if err != nil || i < 0 {
-		return nil, err
-	}
-	return &all[i], nil
+	return storedStatus(ctx, t.store, t.p.name)
 }
 
 func (t *task) claim() checkpoint.Claim {

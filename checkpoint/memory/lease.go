@@ -128,7 +128,7 @@ func (l *lease) writeTable(w checkpoint.TableWrite, undos []undo) ([]undo, error
 		if err != nil {
 			return undos, err
 		}
-		u, err := t.put(permute(canonical, order))
+		u, err := t.put(t.permute(canonical, order))
 		if err != nil {
 			return undos, &checkpoint.RowError{Table: w.Table.Name, Row: i, Err: err}
 		}

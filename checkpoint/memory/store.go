@@ -104,23 +104,54 @@ func (s *Store) EnsureTables(ctx context.Context, tables ...*checkpoint.Table) e
 		return err
 	}
 	defer s.mu.Unlock()
-	for _, t := range tables {
-		if live, ok := s.tables[t.Name]; ok {
-			if err := drift.Check(t.Name, shape(live.def), shape(t)); err != nil {
+	diffs := s.diff(tables)
+	if err := drift.Errors(diffs); err != nil {
+		return err
+	}
+	made := make([]*table, len(tables))
+	for i, diff := range diffs {
+		var err error
+		switch {
+		case diff.Missing:
+			made[i] = newTable(diff.Table)
+		case !diff.Empty():
+			if made[i], err = s.tables[diff.Table.Name].migrated(&diff); err != nil {
 				return err
 			}
 		}
 	}
-	for _, t := range tables {
-		if s.tables[t.Name] == nil {
-			s.tables[t.Name] = newTable(t)
+	for i, t := range made {
+		if t != nil {
+			s.tables[tables[i].Name] = t
 		}
 	}
 	return nil
 }
 
-func shape(t *checkpoint.Table) drift.Shape {
-	return drift.Want(t, func(c *checkpoint.Column, _ bool) string { return c.Type.String() })
+// Diff implements [checkpoint.Store].
+func (s *Store) Diff(ctx context.Context, tables ...*checkpoint.Table) ([]checkpoint.TableDiff, error) {
+	if err := s.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	return s.diff(tables), nil
+}
+
+func (s *Store) diff(tables []*checkpoint.Table) []checkpoint.TableDiff {
+	diffs := make([]checkpoint.TableDiff, len(tables))
+	for i, t := range tables {
+		diffs[i] = s.compare(t)
+	}
+	return diffs
+}
+
+func (s *Store) compare(t *checkpoint.Table) checkpoint.TableDiff {
+	typeName := func(c *checkpoint.Column, _ bool) string { return c.Type.String() }
+	if live, ok := s.tables[t.Name]; ok {
+		shape := drift.Want(live.def, typeName)
+		return drift.Compare(t, &shape, typeName)
+	}
+	return drift.Compare(t, nil, typeName)
 }
 
 // table returns the live table of a definition.
@@ -150,7 +181,7 @@ func (s *Store) Acquire(ctx context.Context, claim checkpoint.Claim) (checkpoint
 	if p.held(now) && !claim.Owned(p.instance) {
 		return nil, &checkpoint.HeldError{Name: claim.Name, Owner: p.Owner, Expires: p.Expires.Sub(now)}
 	}
-	if claim.Fingerprint != "" && p.Fingerprint != "" && claim.Fingerprint != p.Fingerprint {
+	if !p.fresh && !claim.Fits(p.Fingerprint, p.Position) {
 		return nil, &checkpoint.DefinitionError{
 			Name: claim.Name, Stored: p.Fingerprint, Wants: claim.Fingerprint, Position: p.Position,
 		}
@@ -221,7 +252,7 @@ func (s *Store) Reset(ctx context.Context, name string, tables ...*checkpoint.Ta
 	}
 	for _, def := range tables {
 		live := s.tables[def.Name].def
-		if drift.Check(def.Name, shape(live), shape(def)) != nil {
+		if diff := s.compare(def); !diff.Empty() {
 			live = def
 		}
 		s.tables[def.Name] = newTable(live)

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/checkpoint/internal/drift"
 )
 
 // table holds the rows of one table, each with its columns in the order of def.
@@ -32,9 +33,28 @@ func newTable(def *checkpoint.Table) *table {
 	return t
 }
 
-// order says where each column of the table is in rows of another definition of it; nil if they are the same.
+// migrated returns the table with what it lacks.
+func (t *table) migrated(diff *checkpoint.TableDiff) (*table, error) {
+	def := *t.def
+	def.Columns = slices.Concat(def.Columns, diff.Columns)
+	def.Indexes = slices.Concat(def.Indexes, diff.Indexes)
+	next := newTable(&def)
+	for _, row := range t.rows {
+		row = slices.Clone(row)
+		for i := range diff.Columns {
+			row = append(row, defaultOf(&diff.Columns[i]))
+		}
+		if _, err := next.put(row); err != nil {
+			return nil, drift.NotUnique(diff.Table, diff.Indexes[0], err)
+		}
+	}
+	return next, nil
+}
+
+// order says where each column of the table is in rows of another definition of it, -1 for those that it does not know;
+// nil if they are the same.
 func (t *table) order(def *checkpoint.Table) []int {
-	same := true
+	same := len(t.def.Columns) == len(def.Columns)
 	order := make([]int, len(t.def.Columns))
 	for i, c := range t.def.Columns {
 		order[i] = def.Column(c.Name)
@@ -46,16 +66,41 @@ func (t *table) order(def *checkpoint.Table) []int {
 	return order
 }
 
-// permute returns row with its values at the places that order names.
-func permute(row []any, order []int) []any {
+// permute returns row with its values at the places that order names. Columns that it does not have are as they were, or
+// hold their default in a row that is new.
+func (t *table) permute(row []any, order []int) []any {
 	if order == nil {
 		return slices.Clone(row)
 	}
 	out := make([]any, len(order))
 	for i, at := range order {
-		out[i] = row[at]
+		if at >= 0 {
+			out[i] = row[at]
+		}
+	}
+	was := t.rows[t.keyOf(out)]
+	for i, at := range order {
+		switch {
+		case at >= 0:
+		case was != nil:
+			out[i] = was[i]
+		default:
+			out[i] = defaultOf(&t.def.Columns[i])
+		}
 	}
 	return out
+}
+
+// defaultOf is the default of a column, which was found good when the table was made.
+func defaultOf(c *checkpoint.Column) any {
+	if c.Default == nil {
+		return nil
+	}
+	v, err := c.Canonical(c.Default)
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
 
 // unpermute is the inverse of permute.
@@ -63,9 +108,15 @@ func unpermute(row []any, order []int) []any {
 	if order == nil {
 		return slices.Clone(row)
 	}
-	out := make([]any, len(order))
+	n := 0
+	for _, at := range order {
+		n = max(n, at+1)
+	}
+	out := make([]any, n)
 	for i, at := range order {
-		out[at] = row[i]
+		if at >= 0 {
+			out[at] = row[i]
+		}
 	}
 	return out
 }

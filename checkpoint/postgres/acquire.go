@@ -57,7 +57,7 @@ func (s *Store) inspect(ctx context.Context, claim checkpoint.Claim) (found free
 	if err != nil {
 		return found, fmt.Errorf("projection %q: %w", claim.Name, err)
 	}
-	if stored := string(row[4]); claim.Fingerprint != "" && stored != "" && stored != claim.Fingerprint {
+	if stored := string(row[4]); !claim.Fits(stored, position) {
 		return found, &checkpoint.DefinitionError{Name: claim.Name, Stored: stored, Wants: claim.Fingerprint, Position: position}
 	}
 	found.epoch = decodeInt(row[0])

@@ -100,10 +100,11 @@ func (s *Store) emptying(ctx context.Context, tables []*checkpoint.Table) (state
 		statements = nil
 		for _, t := range tables {
 			live, err := s.liveShape(ctx, tx, t.Name)
+			diff := drift.Compare(t, live, typeName)
 			switch {
 			case err != nil:
 				return err
-			case live != nil && drift.Check(t.Name, *live, drift.Want(t, typeName)) != nil:
+			case live != nil && !diff.Empty():
 				if err := checkTable(t); err != nil {
 					return err
 				}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -12,7 +13,8 @@ import (
 	"github.com/photonpump/projector/checkpoint/internal/drift"
 )
 
-// EnsureTables implements [checkpoint.Store]. New tables are made under the same lock as Migrate takes.
+// EnsureTables implements [checkpoint.Store]. Tables are changed under the same lock as Migrate takes. A change that has
+// to wait for others who use a table gives up after lockTimeout, since all who come later wait behind it.
 func (s *Store) EnsureTables(ctx context.Context, tables ...*checkpoint.Table) error {
 	for _, t := range tables {
 		if err := checkTable(t); err != nil {
@@ -20,41 +22,88 @@ func (s *Store) EnsureTables(ctx context.Context, tables ...*checkpoint.Table) e
 		}
 	}
 	return s.inTx(ctx, func(tx pgx.Tx) error {
-		missing, err := s.compareTables(ctx, tx, tables)
-		if err != nil || len(missing) == 0 {
+		if same, err := s.sameTables(ctx, tx, tables); same || err != nil {
 			return err
+		}
+		if _, err := tx.Exec(ctx, `SET LOCAL lock_timeout = '`+lockTimeout+`'`); err != nil {
+			return s.explain(err)
 		}
 		if _, err := tx.Exec(ctx, `LOCK TABLE `+quote(s.schema)+`.projector_version IN EXCLUSIVE MODE`); err != nil {
 			return s.explain(err)
 		}
-		if missing, err = s.compareTables(ctx, tx, missing); err != nil {
-			return err
+		diffs, err := s.diff(ctx, tx, tables)
+		if err == nil {
+			err = drift.Errors(diffs)
 		}
-		for _, t := range missing {
-			if _, err := tx.Exec(ctx, createTable(s.schema, t)); err != nil {
-				return fmt.Errorf("create table %q: %w", t.Name, err)
+		for i := range diffs {
+			if err == nil {
+				err = s.mend(ctx, tx, &diffs[i])
 			}
 		}
-		return nil
+		return err
 	})
 }
 
-// compareTables returns the tables that do not exist, and an error if one does that differs.
-func (s *Store) compareTables(ctx context.Context, tx pgx.Tx, tables []*checkpoint.Table) (missing []*checkpoint.Table, err error) {
-	for _, t := range tables {
+// lockTimeout is how long the change of a table waits for those who use it, before it is tried again later.
+const lockTimeout = "5s"
+
+// sameTables reports whether there is nothing to do.
+func (s *Store) sameTables(ctx context.Context, tx pgx.Tx, tables []*checkpoint.Table) (bool, error) {
+	diffs, err := s.diff(ctx, tx, tables)
+	if err == nil {
+		err = drift.Errors(diffs)
+	}
+	return err == nil && !slices.ContainsFunc(diffs, func(d checkpoint.TableDiff) bool { return !d.Empty() }), err
+}
+
+// Diff implements [checkpoint.Store].
+func (s *Store) Diff(ctx context.Context, tables ...*checkpoint.Table) (diffs []checkpoint.TableDiff, err error) {
+	err = s.inTx(ctx, func(tx pgx.Tx) (err error) {
+		diffs, err = s.diff(ctx, tx, tables)
+		return err
+	})
+	return diffs, err
+}
+
+func (s *Store) diff(ctx context.Context, tx pgx.Tx, tables []*checkpoint.Table) ([]checkpoint.TableDiff, error) {
+	diffs := make([]checkpoint.TableDiff, len(tables))
+	for i, t := range tables {
 		live, err := s.liveShape(ctx, tx, t.Name)
 		if err != nil {
 			return nil, err
 		}
-		if live == nil {
-			missing = append(missing, t)
-			continue
+		diffs[i] = drift.Compare(t, live, typeName)
+	}
+	return diffs, nil
+}
+
+// mend makes a table, or gives it what it lacks.
+func (s *Store) mend(ctx context.Context, tx pgx.Tx, diff *checkpoint.TableDiff) error {
+	t := diff.Table
+	if diff.Missing {
+		if _, err := tx.Exec(ctx, createTable(s.schema, t)); err != nil {
+			return fmt.Errorf("create table %q: %w", t.Name, err)
 		}
-		if err := drift.Check(t.Name, *live, drift.Want(t, typeName)); err != nil {
-			return nil, err
+		return nil
+	}
+	for i := range diff.Columns {
+		c := &diff.Columns[i]
+		if _, err := tx.Exec(ctx, "ALTER TABLE "+quote(s.schema)+"."+quote(t.Name)+" ADD COLUMN "+columnSQL(t, c)); err != nil {
+			return fmt.Errorf("table %q: add column %q: %w", t.Name, c.Name, err)
 		}
 	}
-	return missing, nil
+	for _, ix := range diff.Indexes {
+		if _, err := tx.Exec(ctx, indexSQL(s.schema, t, ix)); err != nil {
+			if isState(err, "23505") {
+				return drift.NotUnique(t, ix, err)
+			}
+			return fmt.Errorf("table %q: create index: %w", t.Name, err)
+		}
+	}
+	if len(diff.Columns) == 0 {
+		return nil
+	}
+	return s.outdateViewsOf(ctx, tx, t.Name)
 }
 
 func checkTable(t *checkpoint.Table) error {
@@ -96,31 +145,56 @@ func createTable(schema string, t *checkpoint.Table) string {
 
 func tableStatements(schema string, t *checkpoint.Table) []string {
 	var b strings.Builder
-	name := quote(schema) + "." + quote(t.Name)
-	fmt.Fprintf(&b, "CREATE TABLE %s (\n", name)
-	for _, c := range drift.Want(t, typeName).Columns {
-		fmt.Fprintf(&b, "\t%s %s", quote(c.Name), c.Type)
-		if c.NotNull {
-			b.WriteString(" NOT NULL")
-		}
-		b.WriteString(",\n")
+	fmt.Fprintf(&b, "CREATE TABLE %s.%s (\n", quote(schema), quote(t.Name))
+	for i := range t.Columns {
+		b.WriteString("\t" + columnSQL(t, &t.Columns[i]) + ",\n")
 	}
 	fmt.Fprintf(&b, "\tPRIMARY KEY (%s)\n)", quoteAll(t.Key))
 	statements := []string{b.String()}
 	for _, ix := range t.Indexes {
-		b.Reset()
-		b.WriteString("CREATE ")
-		if ix.Unique {
-			b.WriteString("UNIQUE ")
-		}
-		b.WriteString("INDEX ")
-		if ix.Name != "" { // Postgres makes one of table and columns
-			b.WriteString(quote(ix.Name) + " ")
-		}
-		fmt.Fprintf(&b, "ON %s (%s)", name, quoteAll(ix.Columns))
-		statements = append(statements, b.String())
+		statements = append(statements, indexSQL(schema, t, ix))
 	}
 	return statements
+}
+
+// columnSQL describes a column within a statement.
+func columnSQL(t *checkpoint.Table, c *checkpoint.Column) string {
+	inKey := contains(t.Key, c.Name)
+	sql := quote(c.Name) + " " + typeName(c, inKey)
+	if c.NotNull || inKey {
+		sql += " NOT NULL"
+	}
+	if c.Default != nil {
+		sql += " DEFAULT " + defaultSQL(c)
+	}
+	return sql
+}
+
+// defaultSQL writes the default of a column, which Validate has found good.
+func defaultSQL(c *checkpoint.Column) string {
+	v, err := c.Canonical(c.Default)
+	if err != nil {
+		panic(fmt.Sprintf("default of column %q: %v", c.Name, err))
+	}
+	var text string
+	if list, ok := v.([]any); ok {
+		text = string(appendList(nil, list))
+	} else {
+		text = elementText(v)
+	}
+	return literal(text) + "::" + sqlType(c.Type)
+}
+
+func indexSQL(schema string, t *checkpoint.Table, ix checkpoint.Index) string {
+	sql := "CREATE "
+	if ix.Unique {
+		sql += "UNIQUE "
+	}
+	sql += "INDEX "
+	if ix.Name != "" { // Postgres makes one of table and columns
+		sql += quote(ix.Name) + " "
+	}
+	return fmt.Sprintf("%sON %s.%s (%s)", sql, quote(schema), quote(t.Name), quoteAll(ix.Columns))
 }
 
 func quoteAll(names []string) string {

@@ -89,6 +89,27 @@ JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname
 
 // dropViewsOf returns the statement that drops the views of EnsureViews which use a table, empty if there are none.
 func (s *Store) dropViewsOf(ctx context.Context, tx pgx.Tx, table string) (string, error) {
+	names, err := s.viewsOf(ctx, tx, table)
+	if err != nil || len(names) == 0 {
+		return "", err
+	}
+	return "DROP VIEW " + strings.Join(names, ", "), nil
+}
+
+// outdateViewsOf has EnsureViews make those views anew which use a table: what * means in them was decided when they were
+// made.
+func (s *Store) outdateViewsOf(ctx context.Context, tx pgx.Tx, table string) error {
+	names, err := s.viewsOf(ctx, tx, table)
+	for _, name := range names {
+		if err == nil {
+			_, err = tx.Exec(ctx, "COMMENT ON VIEW "+name+" IS "+literal(viewMark+"(outdated)"))
+		}
+	}
+	return err
+}
+
+// viewsOf returns the views of EnsureViews that use a table, as identifiers.
+func (s *Store) viewsOf(ctx context.Context, tx pgx.Tx, table string) ([]string, error) {
 	rows, err := tx.Query(ctx, `WITH RECURSIVE users AS (
 SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2
 UNION
@@ -97,16 +118,13 @@ JOIN pg_rewrite r ON r.oid = d.objid WHERE obj_description(r.ev_class, 'pg_class
 )
 SELECT c.relname FROM users u JOIN pg_class c ON c.oid = u.oid AND c.relkind = 'v' ORDER BY c.relname`, s.schema, table, viewMark+"%")
 	if err != nil {
-		return "", s.explain(err)
+		return nil, s.explain(err)
 	}
 	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil || len(names) == 0 {
-		return "", err
-	}
 	for i, name := range names {
 		names[i] = quote(s.schema) + "." + quote(name)
 	}
-	return "DROP VIEW " + strings.Join(names, ", "), nil
+	return names, err
 }
 
 // ViewRows implements [checkpoint.ViewStore].

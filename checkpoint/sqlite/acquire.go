@@ -54,6 +54,7 @@ func (s *Store) Acquire(ctx context.Context, claim checkpoint.Claim) (checkpoint
 // queryer is a connection or a pool of them.
 type queryer interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
 // inspect looks at a projection, and returns an error that says why it cannot be claimed if it cannot.
@@ -84,12 +85,10 @@ func inspect(ctx context.Context, q queryer, claim checkpoint.Claim) (found free
 	if left != nil && (!itself || claim.Instance == uuid.Nil) {
 		return free{}, &checkpoint.HeldError{Name: claim.Name, Owner: owner, Expires: time.Duration(*left) * time.Millisecond}
 	}
-	if claim.Fingerprint != "" && fingerprint != "" && fingerprint != claim.Fingerprint {
-		e := &checkpoint.DefinitionError{Name: claim.Name, Stored: fingerprint, Wants: claim.Fingerprint}
-		if found.position != nil {
-			e.Position = *found.position
+	if found.position != nil && !claim.Fits(fingerprint, *found.position) {
+		return free{}, &checkpoint.DefinitionError{
+			Name: claim.Name, Stored: fingerprint, Wants: claim.Fingerprint, Position: *found.position,
 		}
-		return free{}, e
 	}
 	return found, found.mourn(unreleased, itself, marker)
 }
@@ -160,10 +159,11 @@ func scanStatus(rows *sql.Rows) (st checkpoint.Status, err error) {
 // resetTable empties a table, or makes it anew if it is not as defined.
 func (s *Store) resetTable(ctx context.Context, t *checkpoint.Table) error {
 	live, err := liveShape(ctx, s.writer.conn, t.Name)
+	diff := drift.Compare(t, live, typeName)
 	switch {
 	case err != nil:
 		return err
-	case live != nil && drift.Check(t.Name, *live, drift.Want(t, typeName)) != nil:
+	case live != nil && !diff.Empty():
 		if err := checkTable(t); err != nil {
 			return err
 		}

@@ -2,9 +2,10 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/photonpump/projector/checkpoint"
@@ -19,25 +20,61 @@ func (s *Store) EnsureTables(ctx context.Context, tables ...*checkpoint.Table) e
 		}
 	}
 	return s.writer.tx(ctx, func() error {
-		var missing []*checkpoint.Table
-		for _, t := range tables {
-			live, err := liveShape(ctx, s.writer.conn, t.Name)
-			if err != nil {
-				return err
-			}
-			if live == nil {
-				missing = append(missing, t)
-			} else if err := drift.Check(t.Name, *live, drift.Want(t, typeName)); err != nil {
-				return err
+		diffs, err := diffTables(ctx, s.writer.conn, tables)
+		if err == nil {
+			err = drift.Errors(diffs)
+		}
+		for i := range diffs {
+			if err == nil {
+				err = s.mend(ctx, &diffs[i])
 			}
 		}
-		for _, t := range missing {
-			if err := s.writer.run(ctx, createTable(t)); err != nil {
-				return fmt.Errorf("create table %q: %w", t.Name, err)
-			}
+		return err
+	})
+}
+
+// Diff implements [checkpoint.Store].
+func (s *Store) Diff(ctx context.Context, tables ...*checkpoint.Table) ([]checkpoint.TableDiff, error) {
+	diffs, err := diffTables(ctx, s.reader, tables)
+	return diffs, classed(err)
+}
+
+func diffTables(ctx context.Context, q queryer, tables []*checkpoint.Table) ([]checkpoint.TableDiff, error) {
+	diffs := make([]checkpoint.TableDiff, len(tables))
+	for i, t := range tables {
+		live, err := liveShape(ctx, q, t.Name)
+		if err != nil {
+			return nil, err
+		}
+		diffs[i] = drift.Compare(t, live, typeName)
+	}
+	return diffs, nil
+}
+
+// mend makes a table, or gives it what it lacks.
+func (s *Store) mend(ctx context.Context, diff *checkpoint.TableDiff) error {
+	t := diff.Table
+	if diff.Missing {
+		if err := s.writer.run(ctx, createTable(t)); err != nil {
+			return fmt.Errorf("create table %q: %w", t.Name, err)
 		}
 		return nil
-	})
+	}
+	for i := range diff.Columns {
+		c := &diff.Columns[i]
+		if err := s.writer.run(ctx, "ALTER TABLE "+quote(t.Name)+" ADD COLUMN "+columnSQL(t, c)); err != nil {
+			return fmt.Errorf("table %q: add column %q: %w", t.Name, c.Name, err)
+		}
+	}
+	for _, ix := range diff.Indexes {
+		if err := s.writer.run(ctx, indexSQL(t, ix)); err != nil {
+			if s.Classify(err) == checkpoint.ClassData {
+				return drift.NotUnique(t, ix, err)
+			}
+			return fmt.Errorf("table %q: create index: %w", t.Name, err)
+		}
+	}
+	return nil
 }
 
 func checkTable(t *checkpoint.Table) error {
@@ -66,26 +103,62 @@ func typeName(c *checkpoint.Column, _ bool) string {
 func createTable(t *checkpoint.Table) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "CREATE TABLE %s (\n", quote(t.Name))
-	for _, c := range drift.Want(t, typeName).Columns {
-		fmt.Fprintf(&b, "\t%s %s", quote(c.Name), c.Type)
-		if c.NotNull {
-			b.WriteString(" NOT NULL")
-		}
-		b.WriteString(",\n")
+	for i := range t.Columns {
+		b.WriteString("\t" + columnSQL(t, &t.Columns[i]) + ",\n")
 	}
 	fmt.Fprintf(&b, "\tPRIMARY KEY (%s)\n)%s;\n", quoteAll(t.Key), storage(t))
-	for i, ix := range t.Indexes {
-		name := ix.Name
-		if name == "" {
-			name = fmt.Sprintf("%s_%s_idx%d", t.Name, strings.Join(ix.Columns, "_"), i+1)
-		}
-		unique := ""
-		if ix.Unique {
-			unique = "UNIQUE "
-		}
-		fmt.Fprintf(&b, "CREATE %sINDEX %s ON %s (%s);\n", unique, quote(name), quote(t.Name), quoteAll(ix.Columns))
+	for _, ix := range t.Indexes {
+		b.WriteString(indexSQL(t, ix) + ";\n")
 	}
 	return b.String()
+}
+
+// columnSQL describes a column within a statement.
+func columnSQL(t *checkpoint.Table, c *checkpoint.Column) string {
+	inKey := slices.Contains(t.Key, c.Name)
+	sql := quote(c.Name) + " " + typeName(c, inKey)
+	if c.NotNull || inKey {
+		sql += " NOT NULL"
+	}
+	if c.Default != nil {
+		sql += " DEFAULT " + literal(c)
+	}
+	return sql
+}
+
+// literal writes the default of a column, which Validate has found good.
+func literal(c *checkpoint.Column) string {
+	v, err := c.Canonical(c.Default)
+	if err != nil {
+		panic(fmt.Sprintf("default of column %q: %v", c.Name, err))
+	}
+	switch v := bind(nil, []any{v})[0].(type) {
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case float64:
+		return strconv.FormatFloat(v, 'e', -1, 64)
+	case []byte:
+		return fmt.Sprintf("x'%x'", v)
+	case string:
+		return `'` + strings.ReplaceAll(v, `'`, `''`) + `'`
+	default:
+		panic(fmt.Sprintf("default of type %T", v))
+	}
+}
+
+// indexSQL makes an index. Its name tells which it is, so that no two have the same.
+func indexSQL(t *checkpoint.Table, ix checkpoint.Index) string {
+	unique, name := "", ix.Name
+	if name == "" {
+		name = t.Name + "(" + strings.Join(ix.Columns, ", ") + ")"
+	}
+	if ix.Unique {
+		unique = "UNIQUE "
+		if ix.Name == "" {
+			name += " unique"
+		}
+	}
+	return fmt.Sprintf("CREATE %sINDEX %s ON %s (%s)", unique, quote(name), quote(t.Name), quoteAll(ix.Columns))
 }
 
 // storage keeps short rows in the tree of their key, which saves half the work of a write. Long rows would make that
@@ -103,7 +176,7 @@ func storage(t *checkpoint.Table) string {
 }
 
 // liveShape reads a table from the catalog; nil if there is none.
-func liveShape(ctx context.Context, conn *sql.Conn, table string) (*drift.Shape, error) {
+func liveShape(ctx context.Context, conn queryer, table string) (*drift.Shape, error) {
 	var n int
 	err := conn.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ? COLLATE NOCASE`, table).Scan(&n)
 	if err != nil || n == 0 {
@@ -137,7 +210,7 @@ func liveShape(ctx context.Context, conn *sql.Conn, table string) (*drift.Shape,
 	return shape, err
 }
 
-func liveIndexes(ctx context.Context, conn *sql.Conn, table string) ([]drift.Index, error) {
+func liveIndexes(ctx context.Context, conn queryer, table string) ([]drift.Index, error) {
 	rows, err := conn.QueryContext(ctx, `SELECT l.name, l."unique", coalesce(i.name, '(expression)') FROM pragma_index_list(?) l,
 		pragma_index_info(l.name) i WHERE l.origin = 'c' AND l.partial = 0 ORDER BY l.seq, i.seqno`, table)
 	if err != nil {

@@ -127,8 +127,8 @@ func (s *service) ensureViews(ctx context.Context) error {
 		return databaseError(s.cfg, err)
 	}
 	for _, p := range s.projections {
-		err := s.store.EnsureTables(ctx, p.Tables()...)
-		if errors.Is(err, checkpoint.ErrDrift) {
+		err := p.EnsureTables(ctx, s.store)
+		if errors.Is(err, checkpoint.ErrDrift) || errors.Is(err, checkpoint.ErrDefinitionChanged) {
 			return nil
 		}
 		if err != nil {

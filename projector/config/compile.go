@@ -28,7 +28,7 @@ func (w *walker) compile(d *document) {
 			tables[t.name] = raw.Name
 			def := w.define(t)
 			compilers = append(compilers, &tableCompiler{
-				walker: w, placedTable: t, def: def, decoders: decoders, events: d.events, counters: make([]bool, len(def.Columns)),
+				walker: w, placedTable: t, def: def, decoders: decoders, events: d.events, counters: make([]bool, len(def.Columns)), changed: make([]bool, len(def.Columns)),
 			})
 		}
 		var defs []*checkpoint.Table
@@ -117,11 +117,11 @@ func (c *tableCompiler) compileTable() *readmodel.Model {
 			}
 		}
 	}
-	defaults := c.defaults()
+	c.defaults()
 	if len(c.mistakes) > 0 {
 		return nil
 	}
-	m, err := readmodel.Dynamic(readmodel.DynamicTable[env]{Table: c.def, Defaults: defaults, Rules: rules})
+	m, err := readmodel.Dynamic(readmodel.DynamicTable[env]{Table: c.def, Rules: rules, Untouched: c.untouched()})
 	if err != nil {
 		c.fail(c.node, c.path, "%v", err)
 		return nil
@@ -165,23 +165,33 @@ func (w *walker) define(t placedTable) *checkpoint.Table {
 	return def
 }
 
-// defaults returns what a new row holds.
-func (c *tableCompiler) defaults() []any {
-	values := make([]any, len(c.def.Columns))
-	for i, column := range c.def.Columns {
+// untouched returns the columns that no rule changes.
+func (c *tableCompiler) untouched() []string {
+	var names []string
+	for i, changed := range c.changed {
+		if name := c.def.Columns[i].Name; !changed && !slices.Contains(c.def.Key, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// defaults notes what a new row holds.
+func (c *tableCompiler) defaults() {
+	for i := range c.def.Columns {
+		column := &c.def.Columns[i]
 		n := c.columns[i].Value.fallback
 		switch {
 		case n == nil && c.counters[i]:
-			values[i] = int64(0)
+			column.Default = c.converted(column, int64(0))
 		case n != nil:
-			values[i] = c.literal(n, column)
+			column.Default = c.literal(n, column)
 		}
 	}
-	return values
 }
 
 // literal reads a default from YAML.
-func (c *tableCompiler) literal(n *yaml.Node, column checkpoint.Column) any {
+func (c *tableCompiler) literal(n *yaml.Node, column *checkpoint.Column) any {
 	path := join(join(join(c.path, "columns"), column.Name), "default")
 	v, err := plain(n)
 	if err != nil {
@@ -194,6 +204,15 @@ func (c *tableCompiler) literal(n *yaml.Node, column checkpoint.Column) any {
 	}
 	if _, err := readmodel.Convert(column.Type, v); err != nil && column.Type.Base != 0 {
 		c.fail(n, path, "column of type %v cannot hold %s: %v", column.Type, nameOf(n), err)
+	}
+	return c.converted(column, v)
+}
+
+// converted returns a value as the column holds it, nil if it cannot, which is noted elsewhere.
+func (*tableCompiler) converted(column *checkpoint.Column, v any) any {
+	v, err := readmodel.Convert(column.Type, v)
+	if err != nil {
+		return nil
 	}
 	return v
 }

@@ -49,7 +49,8 @@ type program struct {
 	constant bool
 	body     []step // path in the body, if it is one
 	names    map[string]bool
-	paths    []eventPath // what it looks at of an event
+	whole    map[string]int // how often names are used other than for one of their fields
+	paths    []eventPath    // what it looks at of an event
 }
 
 // uses reports whether the program refers to a name.
@@ -75,7 +76,8 @@ func (w *walker) compileExpression(e expression, s scope) *program {
 	if p.typ != nil && p.typ.Kind() == reflect.Interface {
 		p.typ = nil
 	}
-	found := &pathFinder{names: p.names, paths: map[ast.Node]eventPath{}}
+	p.whole = map[string]int{}
+	found := &pathFinder{names: p.names, whole: p.whole, paths: map[ast.Node]eventPath{}}
 	ast.Walk(&root, found)
 	if p.uses("$env") {
 		w.fail(e.node, e.path, "unknown name $env; want %s", oneOf(s.names()))
@@ -115,6 +117,7 @@ type eventPath struct {
 // pathFinder gathers the longest paths that an expression looks at; it sees the inner nodes first.
 type pathFinder struct {
 	names map[string]bool
+	whole map[string]int
 	paths map[ast.Node]eventPath
 }
 
@@ -122,6 +125,13 @@ type pathFinder struct {
 func (f *pathFinder) Visit(node *ast.Node) {
 	if id, ok := (*node).(*ast.IdentifierNode); ok {
 		f.names[id.Value] = true
+		f.whole[id.Value]++
+	}
+	if n, ok := (*node).(*ast.MemberNode); ok {
+		id, ofName := n.Node.(*ast.IdentifierNode)
+		if _, known := n.Property.(*ast.StringNode); ofName && known {
+			f.whole[id.Value]--
+		}
 	}
 	root, steps, ok := path(*node)
 	if !ok || root != "body" && root != "metadata" {

@@ -3,6 +3,8 @@ package config
 import (
 	"strings"
 	"testing"
+
+	"github.com/photonpump/projector/checkpoint"
 )
 
 const plainFile = `
@@ -105,5 +107,40 @@ func TestFingerprintChanges(t *testing.T) {
 			t.Errorf("%v makes no difference to: %s", change, before)
 		}
 		seen[got] = change[1]
+	}
+}
+
+// Rows of one definition are those that another one wants only if it adds columns that no rule changes.
+func TestFingerprintAllowsAdditions(t *testing.T) {
+	t.Parallel()
+	built := fingerprintOf(t, plainFile)
+	column := func(add string) string { return strings.Replace(plainFile, "m: float}", "m: float, "+add+"}", 1) }
+	for name, test := range map[string]struct {
+		text string
+		same bool
+	}{
+		"a column":                  {column("more: text"), true},
+		"a column with a default":   {column("more: {type: int, default: 7, not_null: true}"), true},
+		"two columns":               {column("more: text, most: json"), true},
+		"an index":                  {strings.Replace(plainFile, "[n]", "[n, m]", 1), true},
+		"a column that is changed":  {strings.Replace(column("more: text"), "{m: body.m}", "{m: body.m}, set: {more: body.m}", 1), false},
+		"a column and another rule": {strings.Replace(column("more: text"), "n>1", "n>2", 1), false},
+		"a column of the key":       {strings.Replace(strings.Replace(column("c: int"), "[a, b]", "[a, b, c]", 1), "body.b]", "body.b, body.c]", 1), false},
+		"a column taken away":       {strings.Replace(strings.Replace(plainFile, ", m: float", "", 1), ", max: {m: body.m}", "", 1), false},
+	} {
+		if got := checkpoint.SameRows(built, fingerprintOf(t, test.text)); got != test.same {
+			t.Errorf("%s: got %t", name, got)
+		}
+	}
+	seven := fingerprintOf(t, column("more: {type: int, default: 7}"))
+	for _, text := range []string{plainFile, column("more: {type: int, default: 8}"), column("more: int"), column("most: {type: int, default: 7}")} {
+		if checkpoint.SameRows(seven, fingerprintOf(t, text)) {
+			t.Errorf("rows with 7 in each are those of\n%s", text)
+		}
+	}
+	whole := strings.Replace(plainFile, "set: {n: 1}", "", 1)
+	whole = strings.Replace(whole, "{m: body.m}", "{m: len(toJSON(row))}", 1)
+	if checkpoint.SameRows(fingerprintOf(t, whole), fingerprintOf(t, strings.Replace(whole, "m: float}", "m: float, more: text}", 1))) {
+		t.Error("a rule that uses all of the row does not see another column")
 	}
 }

@@ -23,6 +23,7 @@ type tableCompiler struct {
 	decoders *decoders
 	events   declaredEvents
 	counters []bool // columns that a rule increments
+	changed  []bool // columns that a rule changes
 }
 
 // ruleCompiler compiles one rule.
@@ -34,6 +35,7 @@ type ruleCompiler struct {
 	atKey  scope // while the key is made
 	atRow  scope // while the row is changed
 	broken bool
+	whole  string // columns of rows that are used as a whole
 }
 
 // rule compiles the i-th rule of an event type; nil after it has noted a mistake.
@@ -60,7 +62,7 @@ func (c *tableCompiler) rule(eventType string, i int, raw *rawRule) *readmodel.D
 	}
 	slices.SortFunc(r.actions, func(a, b action) int { return cmp.Compare(a.column, b.column) })
 	dynamic := &readmodel.DynamicRule[env]{
-		EventType: eventType, Fingerprint: fmt.Sprint(i, " ", keys.fingerprint(), r.fingerprint()),
+		EventType: eventType, Fingerprint: fmt.Sprint(i, " ", keys.fingerprint(), r.fingerprint(), rc.whole),
 		Decoder: decoder, Keys: keys.yield, Lookups: lookups, Blind: r.inserts && r.when == nil && !keys.late, Apply: r.apply,
 	}
 	if keys.late {
@@ -77,6 +79,11 @@ func (c *ruleCompiler) compile(e expression, s scope) *program {
 		return nil
 	}
 	c.uses.add(p)
+	for _, l := range append(s.lookups, lookedUp{"row", s.table}) {
+		if p.whole[l.name] > 0 && l.table != nil {
+			c.whole += fmt.Sprint("all of ", l.table.Columns, " ")
+		}
+	}
 	return p
 }
 
@@ -274,6 +281,7 @@ func (c *ruleCompiler) action(r *compiledRule, v verb, raw named[expression]) {
 	if v == verbIncrement {
 		c.counters[i] = true
 	}
+	c.changed[i] = true
 	r.actions = append(r.actions, action{verb: v, column: i, value: p})
 }
 

@@ -12,8 +12,9 @@ import (
 type table struct {
 	def      *checkpoint.Table
 	newState func() state
-	defaults map[string]any // by column, of a row that is made
 	rules    []rule
+
+	untouched map[string]bool // columns that no rule changes or looks at
 }
 
 // rule is what events of one type do to one table.

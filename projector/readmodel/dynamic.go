@@ -11,9 +11,12 @@ import (
 
 // DynamicTable is a table whose columns are known only at run time. E is what its rules get of an event.
 type DynamicTable[E any] struct {
-	Table    *checkpoint.Table
-	Defaults []any // of a row that is made, one for each column; nil = all NULL
-	Rules    []DynamicRule[E]
+	Table *checkpoint.Table // a row that is made holds the defaults of its columns
+	Rules []DynamicRule[E]
+
+	// Untouched are columns that no rule changes or looks at. They hold their default, so that adding or changing none but
+	// these leaves rows as they should be.
+	Untouched []string
 }
 
 // DynamicRule is what events of one type do to a [DynamicTable].
@@ -54,20 +57,17 @@ func Dynamic[E any](d DynamicTable[E]) (*Model, error) {
 	if err := d.Table.Validate(); err != nil {
 		return nil, err
 	}
+	t := &table{def: d.Table, untouched: map[string]bool{}}
+	for _, name := range d.Untouched {
+		t.untouched[name] = true
+	}
 	defaults := make([]any, len(d.Table.Columns))
-	for i, v := range d.Defaults {
-		c := d.Table.Columns[i]
-		v, err := Convert(c.Type, v)
+	for i, c := range d.Table.Columns {
+		v, err := Convert(c.Type, c.Default)
 		if err != nil {
-			return nil, &ValueError{Table: d.Table.Name, Column: c.Name, Value: d.Defaults[i], Err: err}
+			return nil, &ValueError{Table: d.Table.Name, Column: c.Name, Value: c.Default, Err: err}
 		}
 		defaults[i] = v
-	}
-	t := &table{def: d.Table, defaults: map[string]any{}}
-	for i, c := range d.Table.Columns {
-		if defaults[i] != nil {
-			t.defaults[c.Name] = defaults[i]
-		}
 	}
 	key := d.Table.KeyIndexes()
 	t.newState = func() state { return &Values{table: d.Table, key: key, defaults: defaults} }

@@ -94,7 +94,7 @@ func keyColumns(s *keyShape) []checkpoint.Column {
 		if c.Name == "" {
 			c.Name = "key"
 		}
-		c.NotNull = true
+		c.NotNull, c.Default = true, nil
 		columns = append(columns, c)
 	}
 	return columns
@@ -107,7 +107,7 @@ func (s *shape) describe(t *checkpoint.Table, key []checkpoint.Column) {
 	}
 	for _, f := range s.fields {
 		if f.key {
-			f.column.NotNull = true
+			f.column.NotNull, f.column.Default = true, nil
 		}
 		t.Columns = append(t.Columns, f.column)
 		if f.indexed || f.unique {
@@ -177,15 +177,11 @@ func (m *Model) Handles(eventType string) bool {
 }
 
 // Fingerprint changes with the columns and keys of the tables, the event types, and the version. What functions do is not
-// part of it.
+// part of it. A column of a [DynamicTable] that no rule changes is an addition: rows do not depend on it.
 func (m *Model) Fingerprint() string {
 	h := sha256.New()
-	enc := json.NewEncoder(h)
-	add := func(v any) {
-		if err := enc.Encode(v); err != nil {
-			panic(err) // plain structs and strings
-		}
-	}
+	var additions []string
+	add := func(v any) { h.Write(encoded(v)) }
 	add(m.version)
 	tables := slices.SortedFunc(slices.Values(m.tables), func(a, b *table) int { return strings.Compare(a.def.Name, b.def.Name) })
 	for _, t := range tables {
@@ -193,14 +189,29 @@ func (m *Model) Fingerprint() string {
 			return strings.Compare(a.Name, b.Name)
 		})
 		add(t.def.Name)
-		add(columns)
+		for _, c := range columns {
+			print := []any{c.Name, c.Type.String(), c.NotNull, c.Default}
+			if !t.untouched[c.Name] {
+				add(print)
+				continue
+			}
+			sum := sha256.Sum256(append(encoded(t.def.Name), encoded(print)...))
+			additions = append(additions, hex.EncodeToString(sum[:4]))
+		}
 		add(t.def.Key)
-		add(t.defaults)
 		for _, r := range t.rules {
 			add([2]string{r.eventType(), r.fingerprint()})
 		}
 	}
-	return hex.EncodeToString(h.Sum(nil)[:8])
+	return checkpoint.Fingerprint(hex.EncodeToString(h.Sum(nil)[:8]), additions...)
+}
+
+func encoded(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // plain values and strings
+	}
+	return append(b, '\n')
 }
 
 // NewFold starts folding under a lease.

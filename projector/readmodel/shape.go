@@ -120,7 +120,19 @@ func newField(sf reflect.StructField, tag string) (field, error) {
 		return f, err
 	}
 	f.access, f.column.Type, f.column.NotNull = a, t, !nullable
+	if !nullable {
+		f.column.Default = zero(sf.Type, a)
+	}
 	return f, nil
+}
+
+// zero is what the zero value of a field is in its column; nil if the column cannot hold it.
+func zero(t reflect.Type, a access) any {
+	v := reflect.New(t).Elem()
+	if a.clean != nil && a.clean(v) != nil {
+		return nil
+	}
+	return a.get(v)
 }
 
 // snakeCase turns BestM into best_m and HTTPServer into http_server.

@@ -2,6 +2,7 @@
 package drift
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,18 +44,28 @@ func Want(t *checkpoint.Table, typeName func(c *checkpoint.Column, inKey bool) s
 	return shape
 }
 
-// Check returns a *[checkpoint.DriftError] if live differs from want. The order of columns does not matter, nor do
-// further indexes that are not unique.
-func Check(table string, live, want Shape) error {
-	var differences []string
-	add := func(format string, args ...any) { differences = append(differences, fmt.Sprintf(format, args...)) }
-	for _, w := range want.Columns {
-		i := slices.IndexFunc(live.Columns, func(l Column) bool { return l.Name == w.Name })
+// Compare says how a live table differs from its definition; live is nil if there is none. The order of columns does not
+// matter, nor do further indexes that are not unique.
+func Compare(t *checkpoint.Table, live *Shape, typeName func(c *checkpoint.Column, inKey bool) string) checkpoint.TableDiff {
+	diff := checkpoint.TableDiff{Table: t}
+	if live == nil {
+		diff.Missing = true
+		return diff
+	}
+	want := Want(t, typeName)
+	add := func(format string, args ...any) { diff.Drift = append(diff.Drift, fmt.Sprintf(format, args...)) }
+	for i, w := range want.Columns {
+		at := slices.IndexFunc(live.Columns, func(l Column) bool { return l.Name == w.Name })
 		switch {
-		case i < 0:
-			add("column %q: is missing, wants %s", w.Name, w)
-		case live.Columns[i] != w:
-			add("column %q: is %s, wants %s", w.Name, live.Columns[i], w)
+		case at >= 0 && live.Columns[at] != w:
+			add("column %q: is %s, wants %s", w.Name, live.Columns[at], w)
+		case at >= 0:
+		case slices.Contains(t.Key, w.Name):
+			add("column %q: is missing, wants %s, as part of the primary key", w.Name, w)
+		case !t.Columns[i].Addable():
+			add("column %q: is missing, wants %s; it can be added if it has a default, or may be null", w.Name, w)
+		default:
+			diff.Columns = append(diff.Columns, t.Columns[i])
 		}
 	}
 	for _, l := range live.Columns {
@@ -65,9 +76,9 @@ func Check(table string, live, want Shape) error {
 	if !slices.Equal(live.Key, want.Key) {
 		add("primary key: is (%s), wants (%s)", strings.Join(live.Key, ", "), strings.Join(want.Key, ", "))
 	}
-	for _, w := range want.Indexes {
+	for i, w := range want.Indexes {
 		if !slices.ContainsFunc(live.Indexes, w.equal) {
-			add("%s: is missing", w)
+			diff.Indexes = append(diff.Indexes, t.Indexes[i])
 		}
 	}
 	for _, l := range live.Indexes {
@@ -75,10 +86,23 @@ func Check(table string, live, want Shape) error {
 			add("%s: is not wanted", l)
 		}
 	}
-	if len(differences) == 0 {
-		return nil
+	return diff
+}
+
+// Errors returns a *[checkpoint.DriftError] for each table that cannot be mended, joined.
+func Errors(diffs []checkpoint.TableDiff) error {
+	var errs []error
+	for i := range diffs {
+		errs = append(errs, diffs[i].Err())
 	}
-	return &checkpoint.DriftError{Table: table, Differences: differences}
+	return errors.Join(errs...)
+}
+
+// NotUnique is the error of a unique index that rows which are there do not allow.
+func NotUnique(t *checkpoint.Table, ix checkpoint.Index, err error) error {
+	return &checkpoint.DriftError{Table: t.Name, Differences: []string{
+		fmt.Sprintf("%s: is missing, and rows that are there do not allow it: %v", Index{ix.Columns, ix.Unique}, err),
+	}}
 }
 
 func (c Column) String() string {
