@@ -134,6 +134,13 @@ func (b *board) committed(c Commit) {
 	b.hooks.commit(s.Name, c)
 }
 
+// skipped notes events that are passed over outside of a commit that moves the position.
+func (b *board) skipped(n int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.status.Skipped += n
+}
+
 // parked notes how many events of how many ordering keys are parked.
 func (b *board) parked(events int64, keys int) {
 	b.mu.Lock()

@@ -15,9 +15,12 @@ import (
 // follows.
 //
 // What is left in the chunk when it returns nil are events that are to be parked, but only once another event has shown
-// that not everything fails. It returns errStopping when it was asked to stop before it was done.
+// that not everything fails; or events that wait behind one that is parked. It returns errStopping when it was asked to stop before it was done.
 func (s *session) carefully(ctx context.Context, c *chunk, tried int, err error) error {
 	for {
+		if err == nil && s.held() {
+			return nil
+		}
 		if err == nil {
 			tried = c.len()
 			err = s.queue(c, 0, tried)
@@ -176,7 +179,7 @@ func (s *session) failure(err error, attempts int) failure {
 	case ClassConfiguration:
 		f.final, f.then = true, ActionStop
 	case ClassDecode:
-		f.final = true
+		f.final, f.then = true, s.cfg.decodeThen()
 	case ClassHandler:
 		f.final = attempts >= limit
 		f.doubtful = s.outageCanCause(err)

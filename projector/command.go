@@ -65,6 +65,9 @@ func (s *session) execute(ctx context.Context, commands []checkpoint.Command) er
 			return err
 		}
 	}
+	if s.held() {
+		return s.halt(s.hold.doubt)
+	}
 	s.show()
 	return nil
 }
@@ -146,6 +149,7 @@ func (s *session) retryParked(ctx context.Context, which Which) (string, error) 
 type stillParked struct {
 	number int64
 	err    error
+	doubt  bool // it may not be the fault of the event
 }
 
 func (e *stillParked) Error() string { return fmt.Sprintf("event number %d: %v", e.number, e.err) }
@@ -207,6 +211,9 @@ func (s *session) again(ctx context.Context, row *checkpoint.Parked) error {
 	if index, somewhere := whose(err); index < 0 && !somewhere {
 		return err
 	}
+	if o := outcomeOf(err); o != nil && o.kind == outcomeSkip {
+		return s.passParked(ctx, row, err)
+	}
 	f := s.failure(err, row.Attempts)
 	if f.class != ClassInfrastructure && !errors.Is(err, errDeaths) {
 		f.attempts++
@@ -218,7 +225,18 @@ func (s *session) again(ctx context.Context, row *checkpoint.Parked) error {
 	if err := s.update(ctx, checkpoint.Parking{Retries: []checkpoint.Retry{retry}}); err != nil {
 		return err
 	}
-	return &stillParked{row.Number, f.err}
+	return &stillParked{row.Number, f.err, f.doubtful}
+}
+
+// passParked takes off the parked events one that its handler wants to be skipped.
+func (s *session) passParked(ctx context.Context, row *checkpoint.Parked, err error) error {
+	s.log.Error("event skipped", keyEventType, row.Type, keyStream, row.Stream, keyNumber, row.EventNo, keyErr, cause(err))
+	if err := s.update(ctx, checkpoint.Parking{Unpark: []int64{row.Number}, Skipped: 1}); err != nil {
+		return err
+	}
+	s.board.skipped(1)
+	s.unparked(row.Key, 1)
+	return nil
 }
 
 // markAgain marks a parked event. If the last owner died with that very mark, it is not tried again: the command would kill

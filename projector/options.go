@@ -56,7 +56,9 @@ type settings struct {
 	batchSize int
 	batchTime time.Duration
 	retry     RetryPolicy
-	orderBy   func(*source.Event) string
+	orderBy   func(*source.Event) (string, error)
+	parkWhole bool
+	decode    *Action // nil = that of retry
 	maxParked int
 	redact    func(*checkpoint.Parked)
 	maxDeaths int
@@ -163,10 +165,24 @@ func (s *settings) validate() error {
 	if s.workers < 1 {
 		fail("WithWorkers", s.workers, "at least 1")
 	}
+	if s.decode != nil && *s.decode > ActionPark {
+		fail("WithDecodeErrors", uint8(*s.decode), "an Action")
+	}
+	if s.parkWhole && s.orderBy != nil {
+		errs = append(errs, fmt.Errorf("%w: OrderBy and ParkProjection: want one or the other", ErrInvalidOption))
+	}
 	if slices.ContainsFunc(s.middleware, func(m Middleware) bool { return m == nil }) {
 		fail("WithMiddleware", "nil", "a function")
 	}
 	return errors.Join(append(errs, s.retry.validate())...)
+}
+
+// decodeThen is what happens with an event that cannot be decoded.
+func (s *settings) decodeThen() Action {
+	if s.decode != nil {
+		return *s.decode
+	}
+	return s.retry.Then
 }
 
 type option func(*config)
@@ -252,11 +268,34 @@ func EffectsAfter(floor checkpoint.Position) Setting {
 }
 
 // OrderBy sets the ordering key of events: events of one key are handled in order, and once one is parked, later ones of
-// its key wait behind it. Defaults to the row of the table, if that is all the projection has, and to the stream of the
-// event if it has handlers only; a projection of several parts must say, or it stops at an event it cannot handle.
-func OrderBy(key func(e *source.Event) string) Setting {
-	return setting(func(s *settings) { s.orderBy = key })
+// its key wait behind it. All events that change a row must have the same key. An event for which the function returns an
+// error is of the decode class, and cannot be parked.
+//
+// Defaults to the row of the table, if each event changes one, and to the stream of the event if there are handlers only.
+// Otherwise the projection has one key for all events, see [ParkProjection].
+func OrderBy[F func(e *source.Event) string | func(e *source.Event) (string, error)](key F) Setting {
+	return setting(func(s *settings) {
+		switch key := any(key).(type) {
+		case func(*source.Event) string:
+			s.orderBy = func(e *source.Event) (string, error) { return key(e), nil }
+		case func(*source.Event) (string, error):
+			s.orderBy = key
+		}
+	})
 }
+
+// ParkProjection gives all events one ordering key, for projections in which one event changes several rows: once an event is
+// parked, everything waits behind it. The projection is then paused until the event is retried or dropped. An error of a
+// handler that an outage may have caused is also tried again by itself, with the delays of the policy, and once whenever the
+// projection starts. With [Once], the projection stops with [ErrWaitsBehindParked].
+//
+// It is the default where an event may change rows with different keys, or the projection has both tables and handlers.
+// [WithWorkers] then has no effect, as there is nothing that may run beside anything else.
+func ParkProjection() Setting { return setting(func(s *settings) { s.parkWhole = true }) }
+
+// WithDecodeErrors sets what happens with an event whose body cannot be decoded or upcast. It is not tried again. Defaults to
+// what the policy of [WithRetry] has in the end.
+func WithDecodeErrors(a Action) Tuning { return tuning(func(s *settings) { s.decode = &a }) }
 
 // WithUpcasters brings old versions of events to those that handlers and tables know, before anything else sees them.
 func WithUpcasters(u *codec.Upcasters) Tuning { return tuning(func(s *settings) { s.upcasters = u }) }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/photonpump/projector/checkpoint"
-	"github.com/photonpump/projector/projector/source"
 )
 
 // DefaultMaxParked is how many events of a projection are parked at most, unless [WithMaxParked] says otherwise.
@@ -25,23 +24,6 @@ var (
 	errParkedCap   = errors.New("too many events are parked")
 )
 
-// orderingKey returns the key of an event: what [OrderBy] says, else the row of the only table, else the stream.
-func (s *session) orderingKey(e *source.Event) (string, error) {
-	switch {
-	case s.cfg.orderBy != nil:
-		return s.cfg.orderBy(e), nil
-	case len(s.p.folders) == 0:
-		return e.Stream, nil
-	case len(s.p.folders) > 1, len(s.p.effects)+len(s.p.txs) > 0:
-		return "", errors.New("the projection has several parts and no OrderBy")
-	}
-	keyer, ok := s.p.folders[0].(Keyer)
-	if !ok {
-		return "", errors.New("the projection has no OrderBy")
-	}
-	return keyer.OrderingKey(e)
-}
-
 // park puts the last event of a chunk aside. As long as nothing shows that other events can be handled, this is not
 // committed: an outage must not fill the parked events.
 func (s *session) park(ctx context.Context, one *chunk, f failure) error {
@@ -52,7 +34,7 @@ func (s *session) park(ctx context.Context, one *chunk, f failure) error {
 	e := one.lasting(index)
 	key, err := s.orderingKey(e)
 	if err != nil {
-		return fmt.Errorf("%w: its ordering key is not known: %w", errNotParkable, err)
+		return notParkable(err, f.err)
 	}
 	class := f.class.String()
 	if errors.Is(f.err, errDeaths) {
@@ -65,6 +47,9 @@ func (s *session) park(ctx context.Context, one *chunk, f failure) error {
 	}
 	if err := s.checkCap(one); err != nil {
 		return &StoppedError{Projection: s.p.name, Event: e, Class: f.class, Attempts: f.attempts, Err: fmt.Errorf("%w: %w", err, f.err)}
+	}
+	if s.whole { // no other event can show anything: all wait
+		s.inDoubt, f.doubtful = f.doubtful, false
 	}
 	s.accepted[e.RecordID()] = true
 	one.divert(diverted{
@@ -138,10 +123,7 @@ func (s *session) queue(c *chunk, from, n int) error {
 		}
 		key, err := s.orderingKey(e)
 		if err != nil {
-			return &EventError{
-				Index: i - from, Class: ClassConfiguration,
-				Err: fmt.Errorf("its ordering key is not known, and other events are parked: %w", err),
-			}
+			return keyError(i-from, err)
 		}
 		if s.parked[key] == 0 && !waiting[key] {
 			continue
@@ -188,6 +170,11 @@ func (s *session) unproven() bool {
 func (s *session) mend(ctx context.Context, left chunk, tried int, err error) error {
 	if err := s.carefully(ctx, &left, tried, err); err != nil {
 		return err
+	}
+	if s.held() {
+		s.hand.glue(left)
+		s.applied = 0
+		return s.halt(s.inDoubt)
 	}
 	if left.len() == 0 {
 		s.show()

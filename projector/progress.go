@@ -27,6 +27,10 @@ func (s *session) show() {
 	case s.live:
 		s.board.hand(time.Time{})
 	}
+	if s.held() {
+		s.state(StatePaused, s.waiting())
+		return
+	}
 	if s.hand.doubtful() > 0 {
 		return // it tells more that they are tried again
 	}

@@ -60,6 +60,8 @@ type session struct {
 	probeAt time.Time // when events that were held back are tried again
 	probing bool      // failures are tried once only, until something succeeds
 	opened  int       // so often the breaker has opened since something succeeded
+	inDoubt bool      // the event that was parked last may not be the cause of its failure
+	hold    hold      // what everything waits for, if held
 
 	singles int               // so many events are handled one by one, because the last owners have died
 	marker  checkpoint.Marker // of the last owner, until the next event
@@ -107,7 +109,9 @@ func (s *session) run(ctx context.Context) error {
 		defer s.pool.close()
 		defer s.quiesce()
 	}
-	s.show()
+	if err := s.wake(ctx); err != nil {
+		return s.end(ctx, err)
+	}
 	return s.loop(ctx)
 }
 
@@ -126,6 +130,9 @@ func (s *session) begin(ctx context.Context) error {
 	}
 	if err := s.loadParked(); err != nil {
 		return err
+	}
+	if s.whole && !s.cfg.parkWhole {
+		s.log.Info("one ordering key for all events: everything waits behind one that is parked", keyReason, s.p.crossing())
 	}
 	s.suspectDeath()
 	for _, f := range s.p.folders {
@@ -187,6 +194,9 @@ func (s *session) end(ctx context.Context, err error) error {
 func (s *session) turn(ctx context.Context) error {
 	if len(s.keeper.commands) > 0 {
 		return s.execute(ctx, <-s.keeper.commands)
+	}
+	if s.flight == nil && s.held() {
+		return s.await(ctx)
 	}
 	var jobs chan<- job
 	var next job

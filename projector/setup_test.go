@@ -181,7 +181,11 @@ func (f *tallyFold) Fold(ctx context.Context, events []source.Event) error {
 		}
 		if f.bad != nil {
 			if err := f.bad(e); err != nil {
-				return &projector.EventError{Index: i, Class: projector.ClassHandler, Err: err}
+				class := projector.ClassHandler
+				if of := (*projector.EventError)(nil); errors.As(err, &of) {
+					class, err = of.Class, of.Err
+				}
+				return &projector.EventError{Index: i, Class: class, Err: err}
 			}
 		}
 		n, ok := f.rows[e.Stream]

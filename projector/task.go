@@ -24,6 +24,7 @@ type task struct {
 	cfg   settings
 	log   *slog.Logger
 	board *board
+	whole bool // all events have one ordering key
 	hub   *hub // shared with other projections; nil = reads alone
 
 	ensured bool                 // the tables are there
@@ -37,6 +38,7 @@ func newTask(p *Projection, store checkpoint.Store, opts *config, cfg settings) 
 		p: p, store: store, opts: opts, cfg: cfg,
 		log:   opts.logger.With(keyProjection, p.name),
 		board: newBoard(p, opts.hooks), tries: make(map[uuid.UUID]tries),
+		whole: cfg.parkWhole || cfg.orderBy == nil && p.crossing() != "",
 	}
 }
 
