@@ -45,11 +45,14 @@ type caller struct {
 	s         *session
 	goroutine []byte        // "goroutine 42 "
 	now       time.Duration // by the clock of the session, when the last call began or ended
+	row       bool          // one call follows the other, so that one begins when the other ends
 
 	parent   context.Context
 	ctx      context.Context
 	end      context.CancelCauseFunc
 	contexts []callContext // for the next calls
+	first    *delivery
+	replay   *delivery
 
 	mu       sync.Mutex // guards what follows, which the timer looks at
 	watch    *time.Timer
@@ -61,7 +64,13 @@ type caller struct {
 }
 
 // newCaller makes a caller for the goroutine it is called from.
-func newCaller(s *session) *caller { return &caller{s: s, goroutine: goroutine()} }
+func newCaller(s *session) *caller {
+	return &caller{
+		s: s, goroutine: goroutine(),
+		first:  &delivery{s.p.name, s.lease.Epoch(), false},
+		replay: &delivery{s.p.name, s.lease.Epoch(), true},
+	}
+}
 
 // goroutine names the calling goroutine as it is named in a stack trace.
 func goroutine() []byte {
@@ -85,6 +94,9 @@ func (c *caller) close() {
 		c.watching = false
 	}
 }
+
+// rows notes whether calls follow each other at once from now on.
+func (c *caller) rows(row bool) { c.row, c.now = row, c.s.clock() }
 
 // call runs a handler for an event, within its time. If it does not come back, the session is told. The event stays as it is,
 // also after the call.
@@ -118,17 +130,17 @@ func (c *caller) protect(ctx *callContext, h *Handler, tx any, cdc codec.Codec) 
 	if len(c.s.cfg.middleware) > 0 {
 		return wrap(c.s.cfg.middleware, h, tx, cdc)(ctx, ctx.envelope())
 	}
-	return h.call(ctx, tx, cdc, ctx.event, &ctx.delivery)
+	return h.call(ctx, tx, cdc, ctx.event, ctx.delivery)
 }
 
 // callContext is the context of one call.
 type callContext struct {
 	context.Context
-	delivery
-	event *source.Event
+	event    *source.Event
+	delivery *delivery
 }
 
-// delivery says by whom an event is handled.
+// delivery says by whom events are handled.
 type delivery struct {
 	projection string
 	epoch      int64
@@ -150,7 +162,7 @@ func (c *callContext) Value(key any) any {
 }
 
 // contextsAtOnce is for how many calls contexts are made at once.
-const contextsAtOnce = 32
+const contextsAtOnce = 64
 
 // begin notes that a handler runs from now on, and returns the context for it.
 func (c *caller) begin(parent context.Context, h *Handler, e *source.Event) *callContext {
@@ -158,7 +170,9 @@ func (c *caller) begin(parent context.Context, h *Handler, e *source.Event) *cal
 		c.parent = parent
 		c.ctx, c.end = context.WithCancelCause(parent) //nolint:gosec // ended with its parent, or by the timer
 	}
-	c.now = c.s.clock()
+	if !c.row {
+		c.now = c.s.clock()
+	}
 	c.mu.Lock()
 	c.calls++
 	c.inside, c.event, c.since = h, e, c.now
@@ -171,7 +185,10 @@ func (c *caller) begin(parent context.Context, h *Handler, e *source.Event) *cal
 	}
 	ctx := &c.contexts[0]
 	c.contexts = c.contexts[1:]
-	*ctx = callContext{c.ctx, delivery{c.s.p.name, c.s.lease.Epoch(), c.s.replayed(e)}, e}
+	*ctx = callContext{c.ctx, e, c.first}
+	if c.s.replayed(e) {
+		ctx.delivery = c.replay
+	}
 	return ctx
 }
 

@@ -297,19 +297,29 @@ func (s *session) step(ctx context.Context) error {
 	if err := s.queue(&s.hand, s.applied, n); err != nil {
 		return s.trouble(ctx, shiftIndex(err, s.applied), end)
 	}
+	if tried, err := s.advance(ctx, end); err != nil {
+		return s.trouble(ctx, err, tried)
+	}
+	return nil
+}
+
+// advance folds and calls the events in hand, up to before end at most. It returns how many in hand were tried.
+func (s *session) advance(ctx context.Context, end int) (tried int, err error) {
+	s.caller.rows(len(s.folds) == 0)
+	defer s.caller.rows(false)
 	for s.applied < end && !s.interrupted() {
 		next, effect := s.nextEffect(end)
 		if err := s.fold(ctx, &s.hand, s.applied, next); err != nil {
-			return s.trouble(ctx, shiftIndex(err, s.applied), next)
+			return next, shiftIndex(err, s.applied)
 		}
 		if effect {
 			if err := s.effect(ctx, &s.hand, next-1); err != nil {
-				return s.trouble(ctx, err, next)
+				return next, err
 			}
 		}
 		s.applied = next
 	}
-	return nil
+	return s.applied, nil
 }
 
 // nextEffect returns up to before which index, end at most, to go on until a side effect has been had, and whether there is

@@ -39,6 +39,7 @@ type measurement struct {
 	TripsAgain   float64 `json:"trips_again,omitempty"` // after a lost connection
 	Allocs       float64 `json:"allocs_per_event,omitempty"`
 	Bytes        float64 `json:"bytes_per_event,omitempty"`
+	Decoded      float64 `json:"decoded,omitempty"` // how often each event was decoded from a frame
 }
 
 // newBench builds the sticks.

@@ -49,6 +49,9 @@ func more(r result) string {
 	if n := median(r.ours, func(m measurement) float64 { return m.Allocs }); n > 0 {
 		parts = append(parts, fmt.Sprintf("%.2f allocs, %.0f B an event", n, median(r.ours, func(m measurement) float64 { return m.Bytes })))
 	}
+	if n := median(r.ours, func(m measurement) float64 { return m.Decoded }); n > 0 {
+		parts = append(parts, fmt.Sprintf("each event decoded %.2f times", n))
+	}
 	return strings.Join(parts, "; ")
 }
 

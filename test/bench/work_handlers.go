@@ -63,19 +63,20 @@ func cheap(ctx context.Context, j *job) (measurement, error) {
 		return measurement{}, err
 	}
 	defer func() { _ = client.Close() }()
-	var called atomic.Int64
+	var called, decoded atomic.Int64
 	var all []*projector.Projection
 	for i := range j.inflight {
 		on := projector.On("pony.jumped", func(context.Context, projector.Event[[]byte]) error {
 			called.Add(1)
 			return nil
 		}, projector.WithCodec(codec.Raw()))
-		all = append(all, projector.New(fmt.Sprint("cheap-", i), eventstore.Stream(client, j.stream), on))
+		all = append(all, projector.New(fmt.Sprint("cheap-", i), countEvents(eventstore.Stream(client, j.stream), &decoded), on))
 	}
 	m, err := runOnce(ctx, j, all...)
 	if want := int64(j.n) * int64(j.inflight); err == nil && called.Load() != want {
 		err = fmt.Errorf("%d calls, not %d", called.Load(), want)
 	}
+	m.Decoded = float64(decoded.Load()) / float64(j.n)
 	return m, err
 }
 
