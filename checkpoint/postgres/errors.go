@@ -3,8 +3,10 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -38,6 +40,7 @@ func classify(err error) checkpoint.Class {
 // classed gives an error of a call to the database its class: what the server has not said is a failure on the way to
 // it, unless the caller's context has ended.
 func classed(err error) error {
+	err = inOneLine(err)
 	var server *pgconn.PgError
 	var class *checkpoint.ClassError
 	switch {
@@ -54,6 +57,38 @@ func classed(err error) error {
 		return err
 	}
 	return err
+}
+
+// connectError is a *pgconn.ConnectError in one line: that one has a line for each address, with TLS and without.
+type connectError struct {
+	text string
+	err  error
+}
+
+func (e *connectError) Error() string { return e.text }
+func (e *connectError) Unwrap() error { return e.err }
+
+// inOneLine shortens a failure to connect to what the server said, or else to what went wrong on the last attempt.
+func inOneLine(err error) error {
+	connect, ok := errors.AsType[*pgconn.ConnectError](err)
+	if !ok {
+		return err
+	}
+	cause := connect.Unwrap()
+	if attempts, ok := cause.(interface{ Unwrap() []error }); ok {
+		if all := attempts.Unwrap(); len(all) > 0 {
+			cause = all[len(all)-1]
+		}
+	}
+	if server, ok := errors.AsType[*pgconn.PgError](err); ok {
+		cause = server
+	} else if lookup, ok := errors.AsType[*net.DNSError](err); ok {
+		cause = lookup
+	} else if dial, ok := errors.AsType[*net.OpError](cause); ok {
+		cause = dial
+	}
+	text := fmt.Sprintf("connect as user %q: %s", connect.Config.User, strings.ReplaceAll(cause.Error(), "\n", "; "))
+	return &connectError{text: text, err: err}
 }
 
 // isState reports whether the server said one of the codes.

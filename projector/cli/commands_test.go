@@ -127,7 +127,7 @@ func TestReset(t *testing.T) {
 		t.Errorf("after yes: %s", got)
 	}
 	golden(t, "run-once.golden", f.run("run", "--once"))
-	if got := f.fail(ExitUsage, "reset", "jump", "--yes"); !strings.Contains(got, `there is no projection "jump"; there are jumps`) {
+	if got := f.fail(ExitUsage, "reset", "jump", "--yes"); !strings.Contains(got, `there is no projection "jump"; did you mean "jumps"?`) {
 		t.Error(got)
 	}
 }

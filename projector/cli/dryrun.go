@@ -18,6 +18,7 @@ func newDryRun(e *env) *cobra.Command {
 	var limit int
 	c := e.command(&cobra.Command{
 		Use: "dry-run", Short: "Show the rows that the projections would write, and write nothing", Long: dryRunLong,
+		Example: "  projector dry-run --limit 3",
 	}, func(ctx context.Context, _ []string) error { return e.dryRun(ctx, limit) })
 	c.Flags().IntVar(&limit, "limit", shownRows, "at most `N` rows of each table; 0 is all")
 	return c

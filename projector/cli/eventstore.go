@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"net/url"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/photonpump/projector/esclient"
@@ -46,12 +50,14 @@ func (e *env) openEventStore(ctx context.Context, cfg *config.Config) (*eventSto
 func (e *env) connect(ctx context.Context, cfg *config.Config) (*eventStore, error) {
 	if !cfg.EventStore.IsEmbedded() {
 		address := cfg.EventStore.URL.Reveal()
-		client, err := esclient.Dial(ctx, address, esclient.WithLogger(e.logger()))
+		var connected atomic.Bool // until then, what fails is returned
+		client, err := esclient.Dial(ctx, address, esclient.WithLogger(slog.New(after{e.logger().Handler(), &connected})))
+		connected.Store(true)
 		if errors.Is(err, esclient.ErrInvalidArgument) || errors.Is(err, esclient.ErrInvalidOption) {
 			return nil, usage(fmt.Errorf("event store: %w", err))
 		}
 		if err != nil {
-			return nil, fmt.Errorf("event store: %w", err)
+			return nil, &connectError{redact(address), err}
 		}
 		return &eventStore{client: client, about: redact(address), end: func() {}}, nil
 	}
@@ -68,6 +74,24 @@ func (e *env) connect(ctx context.Context, cfg *config.Config) (*eventStore, err
 	}
 	return s, nil
 }
+
+// connectError says that the event store cannot be reached.
+type connectError struct {
+	address string // without the password
+	err     error
+}
+
+func (e *connectError) Error() string {
+	err := e.err
+	if dial, ok := errors.AsType[*net.OpError](err); ok && !strings.HasPrefix(e.address, "discover:") {
+		err = dial
+	} else if inner := errors.Unwrap(err); inner != nil {
+		err = inner // without "dial", which is what this is about
+	}
+	return fmt.Sprintf("event store %s: %v", e.address, err)
+}
+
+func (e *connectError) Unwrap() error { return e.err }
 
 // startNode starts the embedded node of the configuration, which feeds categories.
 func (e *env) startNode(cfg *config.Config, more ...esnode.Option) (*esnode.Node, error) {

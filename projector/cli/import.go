@@ -28,6 +28,7 @@ func newImport(e *env) *cobra.Command {
 	var add bool
 	c := e.command(&cobra.Command{
 		Use: "import FILE", Short: "Append the events of a JSON lines file to the event store", Long: importLong,
+		Example: "  projector import events.jsonl.gz",
 	}, func(ctx context.Context, args []string) error {
 		cfg, err := e.config(true)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 func newLint(e *env) *cobra.Command {
 	return e.command(&cobra.Command{
 		Use: "lint", Short: "Check the configuration: every mistake with its line and column",
+		Example: "  projector lint\n  projector lint --config other.yaml",
 	}, func(context.Context, []string) error {
 		cfg, err := e.config(false)
 		if err != nil {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 	"os/signal"
@@ -42,9 +41,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return ExitOK
 	}
-	if silent := (*exitError)(nil); !errors.As(err, &silent) || silent.err != nil {
-		e.notef("%s: %v\n", root.Name(), err)
-	}
+	e.complain(root.Name(), err)
 	if !e.started {
 		return ExitUsage
 	}

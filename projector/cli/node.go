@@ -32,6 +32,7 @@ func newNode(e *env) *cobra.Command {
 	var f nodeFlags
 	c := e.command(&cobra.Command{
 		Use: "node", Short: "Run the embedded event store alone", Long: nodeLong,
+		Example: "  projector node\n  projector node --dir off --tcp 127.0.0.1:1113   # empty, in memory",
 	}, func(ctx context.Context, _ []string) error { return e.runNode(ctx, f) })
 	c.PreRun = func(c *cobra.Command, _ []string) {
 		if !c.Flags().Changed("log") {

@@ -32,7 +32,10 @@ type parkedFlags struct {
 }
 
 func newParked(e *env) *cobra.Command {
-	parked := &cobra.Command{Use: "parked", Short: "Look at events that could not be handled, retry or drop them", Long: parkedLong}
+	parked := e.group(&cobra.Command{
+		Use: "parked", Short: "Look at events that could not be handled, retry or drop them", Long: parkedLong,
+		Example: "  projector parked list ponies\n  projector parked retry ponies --key Applejack",
+	})
 	parked.AddCommand(newParkedList(e), newParkedShow(e),
 		newParkedCommand(e, projector.CommandRetry, "retry NAME", "Handle parked events again, in order"),
 		newParkedCommand(e, projector.CommandDrop, "drop NAME", "Forget parked events"))
@@ -41,7 +44,10 @@ func newParked(e *env) *cobra.Command {
 
 func newParkedList(e *env) *cobra.Command {
 	var f parkedFlags
-	c := e.command(&cobra.Command{Use: "list NAME", Short: "List the parked events of a projection"},
+	c := e.command(&cobra.Command{
+		Use: "list NAME", Short: "List the parked events of a projection", ValidArgsFunction: e.completeProjection,
+		Example: "  projector parked list ponies\n  projector parked list ponies --json | jq .error",
+	},
 		func(ctx context.Context, args []string) error { return e.listParked(ctx, args[0], f) })
 	c.Flags().StringVar(&f.key, "key", "", "only those of one ordering `key`")
 	c.Flags().BoolVar(&f.json, "json", false, "print JSON lines")
@@ -50,7 +56,8 @@ func newParkedList(e *env) *cobra.Command {
 }
 
 func newParkedShow(e *env) *cobra.Command {
-	return e.command(&cobra.Command{Use: "show NAME NUMBER", Short: "Show one parked event, with its data and its error"},
+	return e.command(&cobra.Command{Use: "show NAME NUMBER", Short: "Show one parked event, with its data and its error", ValidArgsFunction: e.completeProjection,
+		Example: "  projector parked show ponies 7"},
 		func(ctx context.Context, args []string) error {
 			number, err := strconv.ParseInt(args[1], 10, 64)
 			if err != nil {
@@ -62,7 +69,10 @@ func newParkedShow(e *env) *cobra.Command {
 
 func newParkedCommand(e *env, command, use, short string) *cobra.Command {
 	var f parkedFlags
-	c := e.command(&cobra.Command{Use: use, Short: short},
+	c := e.command(&cobra.Command{
+		Use: use, Short: short, ValidArgsFunction: e.completeProjection,
+		Example: fmt.Sprintf("  projector parked %[1]s ponies\n  projector parked %[1]s ponies --key Applejack\n  projector parked %[1]s ponies --number 7", strings.Fields(use)[0]),
+	},
 		func(ctx context.Context, args []string) error { return e.sendParked(ctx, args[0], command, f) })
 	c.Flags().StringVar(&f.key, "key", "", "only those of one ordering `key`")
 	c.Flags().Int64Var(&f.number, "number", 0, "only the one of this `number`, as list prints it")

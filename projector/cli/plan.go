@@ -15,6 +15,7 @@ import (
 func newPlan(e *env) *cobra.Command {
 	return e.command(&cobra.Command{
 		Use: "plan", Short: "Say what run would do: tables to make, projections to build, events to read",
+		Example: "  projector plan",
 	}, e.plan)
 }
 

@@ -19,6 +19,7 @@ func newReset(e *env) *cobra.Command {
 	var yes bool
 	c := e.command(&cobra.Command{
 		Use: "reset NAME", Short: "Empty the tables of a projection and forget its position, so that it is built anew",
+		Example: "  projector reset ponies\n  projector reset ponies --yes   # where nobody can answer", ValidArgsFunction: e.completeProjection,
 	}, func(ctx context.Context, args []string) error { return e.reset(ctx, args[0], yes) })
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return c
@@ -65,7 +66,7 @@ func findProjection(projections []*projector.Projection, name string) (*projecto
 		}
 		names = append(names, p.Name())
 	}
-	return nil, usage(fmt.Errorf("there is no projection %q; there are %s", name, strings.Join(names, ", ")))
+	return nil, usage(errUnknown("projection", name, names))
 }
 
 func (e *env) confirmReset(ctx context.Context, store checkpoint.Store, p *projector.Projection, yes bool) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,6 +26,7 @@ func newRun(e *env) *cobra.Command {
 	var once bool
 	c := e.command(&cobra.Command{
 		Use: "run", Short: "Run the projections", Long: runLong,
+		Example: "  projector run\n  projector run --once\n  projector run --eventstore tcp://admin:changeit@127.0.0.1:1113 --database postgres://user@127.0.0.1:5432/app",
 	}, func(ctx context.Context, _ []string) error { return e.run(ctx, once) })
 	c.PreRun = func(c *cobra.Command, _ []string) {
 		if !once {
@@ -93,10 +95,13 @@ func (s *service) run(ctx context.Context) error {
 		return err
 	}
 	w := &watch{service: s, begin: time.Now()}
-	opts := []projector.Option{projector.WithHooks(metrics, w), projector.WithLogger(s.logger())}
+	log := s.logger()
+	opts := []projector.Option{projector.WithHooks(metrics, w)}
 	if s.once {
+		log = slog.New(without{log.Handler(), "projection stopped"}) // which is said at the end
 		opts = append(opts, projector.Once())
 	}
+	opts = append(opts, projector.WithLogger(log))
 	var err error
 	if s.runner, err = projector.NewRunner(s.store, s.projections, opts...); err != nil {
 		return usage(err)

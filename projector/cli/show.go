@@ -22,14 +22,16 @@ func newShow(e *env) *cobra.Command {
 	var limit int
 	c := e.command(&cobra.Command{
 		Use: "show NAME", Short: "Print the rows of a read model, in the order of its key",
-		Example: "  projector show ponies\n  projector show ponies --format json | jq '.[0]'",
+		Example:           "  projector show ponies\n  projector show ponies --format json | jq '.[0]'",
+		ValidArgsFunction: e.completeReadModel,
 	}, func(ctx context.Context, args []string) error {
 		if !slices.Contains(rows.Formats(), format) {
-			return usage(fmt.Errorf("unknown format %q: want %s", format, strings.Join(rows.Formats(), ", ")))
+			return usage(errUnknown("format", format, rows.Formats()))
 		}
 		return e.show(ctx, args[0], format, limit)
 	})
 	c.Flags().StringVar(&format, "format", "table", "`format` of the output: "+strings.Join(rows.Formats(), ", "))
+	completeFlag(c, "format", cobra.FixedCompletions(rows.Formats(), cobra.ShellCompDirectiveNoFileComp))
 	c.Flags().IntVar(&limit, "limit", 0, "at most `N` rows; 0 is all")
 	return c
 }
@@ -60,12 +62,8 @@ func (e *env) show(ctx context.Context, name, format string, limit int) error {
 
 // findTable finds a table by its name, or by that of the projection if it has one table only. It is nil for a view.
 func findTable(cfg *config.Config, projections []*projector.Projection, name string) (*checkpoint.Table, error) {
-	var names []string
-	for _, v := range cfg.Views {
-		if v.Name == name {
-			return nil, nil
-		}
-		names = append(names, v.Name)
+	if cfg.View(name) != nil {
+		return nil, nil
 	}
 	for _, p := range projections {
 		tables := p.Tables()
@@ -73,13 +71,27 @@ func findTable(cfg *config.Config, projections []*projector.Projection, name str
 			if t.Name == name || p.Name() == name && len(tables) == 1 {
 				return t, nil
 			}
-			names = append(names, t.Name)
 		}
 	}
+	names := readModels(cfg, projections)
 	if len(names) == 0 {
 		return nil, usage(fmt.Errorf("there is no read model %q: no projection has a table", name))
 	}
-	return nil, usage(fmt.Errorf("there is no read model %q; there are %s", name, strings.Join(names, ", ")))
+	return nil, usage(errUnknown("read model", name, names))
+}
+
+// readModels are the names of all tables and views.
+func readModels(cfg *config.Config, projections []*projector.Projection) []string {
+	var names []string
+	for _, p := range projections {
+		for _, t := range p.Tables() {
+			names = append(names, t.Name)
+		}
+	}
+	for _, v := range cfg.Views {
+		names = append(names, v.Name)
+	}
+	return names
 }
 
 func (e *env) printRows(ctx context.Context, cfg *config.Config, store checkpoint.Store, table *checkpoint.Table, format string, limit int) error {

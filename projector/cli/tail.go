@@ -17,6 +17,7 @@ func newTail(e *env) *cobra.Command {
 	var asJSON bool
 	c := e.command(&cobra.Command{
 		Use: "tail STREAM", Short: "Print the last events of a stream, and those that come", Long: tailLong,
+		Example: "  projector tail pony_stream\n  projector tail '$all' -n 0 --json",
 	}, func(ctx context.Context, args []string) error { return e.tail(ctx, args[0], n, asJSON) })
 	c.Flags().IntVarP(&n, "lines", "n", 10, "begin with the last `N` events")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON lines")

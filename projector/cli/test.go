@@ -21,6 +21,7 @@ in memory and on SQLite, there once with each event alone and once with all of t
 func newTest(e *env) *cobra.Command {
 	return e.command(&cobra.Command{
 		Use: "test", Short: "Run the tests of the configuration", Long: testLong,
+		Example: "  projector test",
 	}, e.test)
 }
 
