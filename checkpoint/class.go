@@ -55,7 +55,7 @@ func Classify(err error) Class {
 	case errors.As(err, &row):
 		return ClassData
 	case errors.Is(err, ErrDrift), errors.Is(err, ErrDefinitionChanged), errors.Is(err, ErrNoTable), errors.Is(err, ErrVersion),
-		errors.Is(err, ErrNotMigrated), errors.Is(err, ErrInvalid):
+		errors.Is(err, ErrNotMigrated), errors.Is(err, ErrInvalid), errors.Is(err, ErrShards):
 		return ClassConfiguration
 	case errors.As(err, &state):
 		return ClassifySQLState(state.SQLState())

@@ -43,6 +43,7 @@ func TestClassify(t *testing.T) {
 		{checkpoint.ErrVersion, checkpoint.ClassConfiguration},
 		{checkpoint.ErrNotMigrated, checkpoint.ClassConfiguration},
 		{checkpoint.ErrInvalid, checkpoint.ClassConfiguration},
+		{&checkpoint.ShardsError{}, checkpoint.ClassConfiguration},
 		{sqlState("08006"), checkpoint.ClassUnavailable},
 		{sqlState("40001"), checkpoint.ClassUnavailable},
 		{sqlState("40P01"), checkpoint.ClassUnavailable},

@@ -19,12 +19,13 @@ type ParkingStore interface {
 	Store
 
 	// Parked returns parked events of a projection in the order in which they were parked: at most limit, 0 means all,
-	// with numbers greater than after, of one ordering key or, if key is nil, of all.
+	// with numbers greater than after, of one ordering key or, if key is nil, of all. Those of a divided projection are
+	// those of all its shards.
 	Parked(ctx context.Context, projection string, key *string, after int64, limit int) ([]Parked, error)
 
 	// Send stores a command for the owner of a projection, and returns its number. Anybody may. It fails with
-	// [ErrUnknownProjection] if there is none of that name. Commands are forgotten some time after they were executed,
-	// see [CommandRetention].
+	// [ErrUnknownProjection] if there is none of that name, and with [ErrShards] if it is divided: each shard has an owner
+	// of its own, see [ShardName]. Commands are forgotten some time after they were executed, see [CommandRetention].
 	Send(ctx context.Context, projection string, c Command) (number int64, err error)
 
 	// Command returns a command, with its answer if the owner has executed it, or [ErrUnknownCommand].

@@ -34,10 +34,12 @@ type Store interface {
 	// Acquire takes the lease of a projection that nobody holds, or whose lease has expired, and bumps its epoch.
 	// While someone else holds it the error is a *[HeldError]. A projection seen for the first time starts at
 	// Claim.Start. If the rows were built by another definition (see [Claim.Fits]) the error is a *[DefinitionError] and
-	// nothing changes.
+	// nothing changes. The lease of a shard, see [ShardName], is not made but by [ShardStore.Divide]: a *[ShardsError]
+	// says that the projection is divided in another way.
 	Acquire(ctx context.Context, claim Claim) (Lease, error)
 
-	// List returns the state of every projection that was ever acquired, ordered by name.
+	// List returns the state of every projection that was ever acquired, ordered by name. Shards are listed under their
+	// projection.
 	List(ctx context.Context) ([]Status, error)
 
 	// Reset empties the tables and forgets position, counters, fingerprint and identity of the log, in one
@@ -190,4 +192,9 @@ type Status struct {
 	State       string // as last reported by the owner
 	Reason      string
 	Updated     time.Time // of the last commit or report
+
+	// Shards of a projection that a [ShardStore] has divided; nil for every other. What is said above is then said of all
+	// of them: Epoch is the highest, Owner lists those there are, Expires is the first to come, Held that somebody owns
+	// one, Position the rearmost, the counters are sums, State and Reason are empty unless they are the same for all.
+	Shards []Status
 }

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -15,10 +16,9 @@ var (
 
 // parking is what a projection has put aside, and what was asked of it.
 type parking struct {
-	parked  []checkpoint.Parked // by number
-	numbers int64               // given so far
-	marker  checkpoint.Marker
-	deaths  int
+	parked []checkpoint.Parked // by number
+	marker checkpoint.Marker
+	deaths int
 }
 
 // request is a command and the projection it is for.
@@ -37,7 +37,15 @@ func (s *Store) Parked(ctx context.Context, projection string, key *string, afte
 	if p == nil {
 		return nil, fmt.Errorf("parked events of %q: %w", projection, checkpoint.ErrUnknownProjection)
 	}
-	return p.list(key, after, limit), nil
+	if p.divided == 0 {
+		return p.list(key, after, limit), nil
+	}
+	var all parking
+	for _, shard := range s.shardsOf(projection) {
+		all.parked = append(all.parked, shard.parked...)
+	}
+	slices.SortFunc(all.parked, func(a, b checkpoint.Parked) int { return cmp.Compare(a.Number, b.Number) })
+	return all.list(key, after, limit), nil
 }
 
 func (p *parking) list(key *string, after int64, limit int) []checkpoint.Parked {
@@ -59,8 +67,12 @@ func (s *Store) Send(ctx context.Context, projection string, c checkpoint.Comman
 		return 0, err
 	}
 	defer s.mu.Unlock()
-	if s.projections[projection] == nil {
+	p := s.projections[projection]
+	if p == nil {
 		return 0, fmt.Errorf("command to %q: %w", projection, checkpoint.ErrUnknownProjection)
+	}
+	if p.divided > 0 {
+		return 0, fmt.Errorf("command to %q: %w", projection, &checkpoint.ShardsError{Name: projection, Stored: p.divided, Wants: 1})
 	}
 	c.Number, c.Sent = int64(len(s.requests)+1), s.now()
 	s.requests = append(s.requests, request{c, projection})
@@ -159,8 +171,8 @@ func (l *lease) park(p *projection, c checkpoint.Change) {
 	}
 	p.Skipped += c.Skipped
 	for _, e := range c.Park {
-		p.numbers++
-		e.Number, e.At = p.numbers, now
+		l.store.numbers++
+		e.Number, e.At = l.store.numbers, now
 		p.parked = append(p.parked, e)
 	}
 	p.parked = slices.DeleteFunc(p.parked, func(e checkpoint.Parked) bool { return slices.Contains(c.Unpark, e.Number) })

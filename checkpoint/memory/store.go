@@ -3,16 +3,15 @@
 package memory
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/checkpoint/internal/division"
 	"github.com/photonpump/projector/checkpoint/internal/drift"
 )
 
@@ -26,6 +25,8 @@ type Store struct {
 	projections map[string]*projection
 	tables      map[string]*table
 	requests    []request // numbered from 1
+	numbers     int64     // given to parked events so far
+	members     map[string][]member
 }
 
 var _ checkpoint.Store = (*Store)(nil)
@@ -35,6 +36,8 @@ type projection struct {
 	checkpoint.Status           // Held and Name are not kept up to date here
 	fresh             bool      // starts where the next claim says
 	instance          uuid.UUID // of the owner
+	base              string    // of a shard: its projection
+	divided           int       // into so many shards; 0 = it is not
 	parking
 	handled handled
 }
@@ -51,7 +54,7 @@ func WithClock(now func() time.Time) Option { return clock(now) }
 
 // Open makes an empty store.
 func Open(opts ...Option) *Store {
-	s := &Store{now: time.Now, projections: map[string]*projection{}, tables: map[string]*table{}}
+	s := &Store{now: time.Now, projections: map[string]*projection{}, tables: map[string]*table{}, members: map[string][]member{}}
 	for _, opt := range opts {
 		opt.apply(s)
 	}
@@ -174,6 +177,9 @@ func (s *Store) Acquire(ctx context.Context, claim checkpoint.Claim) (checkpoint
 	defer s.mu.Unlock()
 	now := s.now()
 	p := s.projections[claim.Name]
+	if err := s.checkDivision(claim.Name, p); err != nil {
+		return nil, err
+	}
 	if p == nil {
 		p = &projection{fresh: true}
 		p.Name = claim.Name
@@ -217,15 +223,18 @@ func (s *Store) List(ctx context.Context) ([]checkpoint.Status, error) {
 		return nil, err
 	}
 	defer s.mu.Unlock()
-	var list []checkpoint.Status
-	now := s.now()
+	rows := make([]division.Row, 0, len(s.projections))
 	for _, p := range s.projections {
-		status := p.Status
-		status.Held = p.held(now)
-		list = append(list, status)
+		rows = append(rows, s.row(p))
 	}
-	slices.SortFunc(list, func(a, b checkpoint.Status) int { return cmp.Compare(a.Name, b.Name) })
-	return list, nil
+	return division.List(rows), nil
+}
+
+// row is what a projection is for [division]. The lock is held.
+func (s *Store) row(p *projection) division.Row {
+	r := division.Row{Status: p.Status, Base: p.base, Shards: max(1, p.divided), Fresh: p.fresh}
+	r.Held = p.held(s.now())
+	return r
 }
 
 // Reset implements [checkpoint.Store].
@@ -235,11 +244,14 @@ func (s *Store) Reset(ctx context.Context, name string, tables ...*checkpoint.Ta
 	}
 	defer s.mu.Unlock()
 	p, now := s.projections[name], s.now()
-	if p == nil {
+	if p == nil || p.base != "" {
 		return fmt.Errorf("reset %q: %w", name, checkpoint.ErrUnknownProjection)
 	}
-	if p.held(now) {
-		return &checkpoint.HeldError{Name: name, Owner: p.Owner, Expires: p.Expires.Sub(now)}
+	shards := s.shardsOf(name)
+	for _, p := range append(shards, p) {
+		if p.held(now) {
+			return &checkpoint.HeldError{Name: p.Name, Owner: p.Owner, Expires: p.Expires.Sub(now)}
+		}
 	}
 	for _, def := range tables {
 		if err := def.Validate(); err != nil {
@@ -257,9 +269,12 @@ func (s *Store) Reset(ctx context.Context, name string, tables ...*checkpoint.Ta
 		}
 		s.tables[def.Name] = newTable(live)
 	}
-	*p = projection{
-		fresh: true, Status: checkpoint.Status{Name: name, Epoch: p.Epoch + 1, Updated: now}, parking: parking{numbers: p.numbers},
+	epoch := p.Epoch
+	for _, shard := range shards {
+		epoch = max(epoch, shard.Epoch)
+		delete(s.projections, shard.Name)
 	}
+	*p = projection{fresh: true, Status: checkpoint.Status{Name: name, Epoch: epoch + 1, Updated: now}}
 	return nil
 }
 

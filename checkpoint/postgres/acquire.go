@@ -46,9 +46,12 @@ func (s *Store) inspect(ctx context.Context, claim checkpoint.Claim) (found free
 		return found, fmt.Errorf("projection %q: acquire: %w", claim.Name, s.explain(err))
 	}
 	if len(rows) == 0 {
-		return found, nil
+		return found, s.noShard(ctx, claim.Name)
 	}
 	row := rows[0]
+	if shards := decodeInt(row[9]); shards > 1 {
+		return found, &checkpoint.ShardsError{Name: claim.Name, Stored: int(shards), Wants: 1}
+	}
 	if row[2] != nil && !claim.Owned(decodeUUID(row[6])) {
 		left := time.Duration(decodeInt(row[2])) * time.Microsecond
 		return found, &checkpoint.HeldError{Name: claim.Name, Owner: string(row[1]), Expires: left}
@@ -80,8 +83,12 @@ func (s *Store) claim(ctx context.Context, claim checkpoint.Claim, found free) (
 	err := s.with(ctx, func(conn *pgxpool.Conn) (err error) {
 		var b script
 		b.add(s.sql.settings, me.String())
-		b.add(s.sql.claim, claim.Name, claim.Owner, micros(claim.TTL), claim.Fingerprint, claim.Start.String(),
-			claim.Instance, found.epoch, died)
+		params := []any{claim.Name, claim.Owner, micros(claim.TTL), claim.Fingerprint, claim.Start.String(), claim.Instance}
+		if found.epoch == 0 {
+			b.add(s.sql.enter, params...)
+		} else {
+			b.add(s.sql.claim, append(params, found.epoch, died)...)
+		}
 		results, _, err = b.run(ctx, conn.Conn().PgConn())
 		return err
 	})

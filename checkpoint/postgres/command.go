@@ -14,7 +14,7 @@ const commandColumns = `number, name, args, by, sent, done, answer, refused`
 func (s *Store) Send(ctx context.Context, projection string, c checkpoint.Command) (int64, error) {
 	rows, err := s.exec(ctx, s.sql.send, projection, plain.Text(c.Name), c.Args, plain.Text(c.By), micros(checkpoint.CommandRetention))
 	if err == nil && len(rows) == 0 {
-		err = checkpoint.ErrUnknownProjection
+		err = s.whyNotSent(ctx, projection)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("command to %q: %w", projection, s.explain(err))

@@ -96,6 +96,20 @@ CREATE INDEX projector_handled_at ON ` + schema + `.projector_handled (projectio
 		{oldest: 1, statements: `
 ALTER TABLE ` + schema + `.projector_parked ADD COLUMN first_tried timestamptz;
 `},
+		{oldest: 1, statements: `
+ALTER TABLE ` + schema + `.projector_projections
+	ADD COLUMN shards bigint NOT NULL DEFAULT 1,      -- into so many it is divided
+	ADD COLUMN base   text COLLATE "C";               -- of a shard: the projection
+CREATE INDEX projector_projections_base ON ` + schema + `.projector_projections (base) WHERE base IS NOT NULL;
+CREATE TABLE ` + schema + `.projector_members (
+	projection text COLLATE "C" NOT NULL,
+	instance   uuid NOT NULL,
+	owner      text NOT NULL,
+	joined     timestamptz NOT NULL DEFAULT clock_timestamp(),
+	expires    timestamptz NOT NULL,
+	PRIMARY KEY (projection, instance)
+) WITH (fillfactor = 50);
+`},
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/checkpoint/internal/division"
 	"github.com/photonpump/projector/checkpoint/internal/drift"
 )
 
@@ -19,13 +20,27 @@ func (s *Store) List(ctx context.Context) ([]checkpoint.Status, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list projections: %w", s.explain(err))
 	}
-	list := make([]checkpoint.Status, len(rows))
+	all, err := decodeRows(rows)
+	if err != nil {
+		return nil, fmt.Errorf("list projections: %w", err)
+	}
+	return division.List(all), nil
+}
+
+func decodeRows(rows [][][]byte) (all []division.Row, err error) {
+	all = make([]division.Row, len(rows))
 	for i, row := range rows {
-		if list[i], err = decodeStatus(row); err != nil {
-			return nil, fmt.Errorf("list projections: %q: %w", row[0], err)
+		if all[i], err = decodeDivided(row); err != nil {
+			return nil, fmt.Errorf("%q: %w", row[0], err)
 		}
 	}
-	return list, nil
+	return all, nil
+}
+
+func decodeDivided(row [][]byte) (r division.Row, err error) {
+	r.Status, err = decodeStatus(row)
+	r.Base, r.Shards, r.Fresh = string(row[16]), int(decodeInt(row[17])), decodeBool(row[18])
+	return r, err
 }
 
 func decodeStatus(row [][]byte) (checkpoint.Status, error) {
@@ -45,10 +60,13 @@ func decodeStatus(row [][]byte) (checkpoint.Status, error) {
 
 // Reset implements [checkpoint.Store].
 func (s *Store) Reset(ctx context.Context, name string, tables ...*checkpoint.Table) error {
+	if _, _, _, isShard := checkpoint.ParseShardName(name); isShard {
+		return fmt.Errorf("reset %q: %w", name, checkpoint.ErrUnknownProjection)
+	}
 	for {
 		done, err := s.tryReset(ctx, name, tables)
 		if err == nil && !done {
-			_, err = s.inspect(ctx, checkpoint.Claim{Name: name}) // says who holds it; if nobody does any more, try again
+			err = s.checkFree(ctx, name) // says who holds it; if nobody does any more, try again
 		}
 		if err != nil {
 			return fmt.Errorf("reset %q: %w", name, err)
@@ -69,9 +87,12 @@ func (s *Store) tryReset(ctx context.Context, name string, tables []*checkpoint.
 	for _, e := range empty {
 		b.add(e.sql)
 	}
+	b.add(s.sql.lockAll, name)
+	b.add(s.sql.noneHeld, name)
 	b.add(s.sql.clearParked, name)
 	b.add(s.sql.clearHandled, name)
 	b.add("WITH done AS ("+s.sql.reset+") SELECT 1 / count(*) FROM done", name)
+	b.add(s.sql.deleteShards, name)
 	err = s.with(ctx, func(conn *pgxpool.Conn) error {
 		_, failed, err := b.run(ctx, conn.Conn().PgConn())
 		switch {

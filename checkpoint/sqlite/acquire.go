@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/checkpoint/internal/division"
 	"github.com/photonpump/projector/checkpoint/internal/drift"
 )
 
@@ -63,13 +64,17 @@ func inspect(ctx context.Context, q queryer, claim checkpoint.Claim) (found free
 	var left *int64
 	var position, lastID, instance, marker *string
 	var unreleased bool
+	var shards int
 	err = q.QueryRowContext(ctx, inspectSQL, claim.Name).Scan(&found.epoch, &owner, &left, &position, &fingerprint, &lastID, &lastPosition,
-		&unreleased, &instance, &found.deaths, &marker, &found.marker.Deaths)
+		&unreleased, &instance, &found.deaths, &marker, &found.marker.Deaths, &shards)
 	if errors.Is(err, sql.ErrNoRows) {
-		return free{}, nil
+		return free{}, noShard(ctx, q, claim.Name)
 	}
 	if err != nil {
 		return free{}, fmt.Errorf("projection %q: acquire: %w", claim.Name, explain(err))
+	}
+	if shards > 1 {
+		return free{}, &checkpoint.ShardsError{Name: claim.Name, Stored: shards, Wants: 1}
 	}
 	if position != nil {
 		p, err := checkpoint.ParsePosition(*position)
@@ -124,36 +129,44 @@ func (s *Store) List(ctx context.Context) ([]checkpoint.Status, error) {
 		return nil, fmt.Errorf("list projections: %w", explain(err))
 	}
 	defer rows.Close() //nolint:errcheck // rows.Err tells
-	var list []checkpoint.Status
-	for rows.Next() {
-		st, err := scanStatus(rows)
-		if err != nil {
-			return nil, fmt.Errorf("list projections: %w", err)
-		}
-		list = append(list, st)
+	all, err := scanRows(rows)
+	if err != nil {
+		return nil, fmt.Errorf("list projections: %w", err)
 	}
-	return list, classed(rows.Err())
+	return division.List(all), nil
 }
 
-func scanStatus(rows *sql.Rows) (st checkpoint.Status, err error) {
+func scanRows(rows *sql.Rows) ([]division.Row, error) {
+	var all []division.Row
+	for rows.Next() {
+		r, err := scanRow(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, classed(rows.Err())
+}
+
+func scanRow(rows *sql.Rows) (r division.Row, err error) {
 	var expires *int64
 	var updated int64
 	var lastID *string
 	var position, lastPosition string
-	err = rows.Scan(&st.Name, &st.Epoch, &st.Owner, &expires, &st.Held, &position, &lastID, &lastPosition, &st.Fingerprint,
-		&st.Handled, &st.Ignored, &st.State, &st.Reason, &updated, &st.Skipped, &st.Parked)
+	err = rows.Scan(&r.Name, &r.Epoch, &r.Owner, &expires, &r.Held, &position, &lastID, &lastPosition, &r.Fingerprint,
+		&r.Handled, &r.Ignored, &r.State, &r.Reason, &updated, &r.Skipped, &r.Parked, &r.Base, &r.Shards, &r.Fresh)
 	if err != nil {
-		return st, classed(err)
+		return r, classed(err)
 	}
 	if expires != nil {
-		st.Expires = time.UnixMilli(*expires).UTC()
+		r.Expires = time.UnixMilli(*expires).UTC()
 	}
-	st.Updated = time.UnixMilli(updated).UTC()
-	if st.Position, err = checkpoint.ParsePosition(position); err != nil {
-		return st, err
+	r.Updated = time.UnixMilli(updated).UTC()
+	if r.Position, err = checkpoint.ParsePosition(position); err != nil {
+		return r, err
 	}
-	st.LastEvent, err = parseEventRef(lastID, lastPosition)
-	return st, err
+	r.LastEvent, err = parseEventRef(lastID, lastPosition)
+	return r, err
 }
 
 // resetTable empties a table, or makes it anew if it is not as defined.
@@ -181,12 +194,8 @@ func (s *Store) resetTable(ctx context.Context, t *checkpoint.Table) error {
 // Reset implements [checkpoint.Store].
 func (s *Store) Reset(ctx context.Context, name string, tables ...*checkpoint.Table) error {
 	err := s.writer.tx(ctx, func() error {
-		found, err := inspect(ctx, s.writer.conn, checkpoint.Claim{Name: name})
-		if err != nil {
+		if err := s.checkReset(ctx, name); err != nil {
 			return err
-		}
-		if found.epoch == 0 {
-			return checkpoint.ErrUnknownProjection
 		}
 		for _, t := range tables {
 			if err := s.resetTable(ctx, t); err != nil {
@@ -198,7 +207,10 @@ func (s *Store) Reset(ctx context.Context, name string, tables ...*checkpoint.Ta
 				return err
 			}
 		}
-		_, err = s.writer.exec(resetSQL, name)
+		if _, err := s.writer.exec(resetSQL, name); err != nil {
+			return err
+		}
+		_, err := s.writer.exec(deleteShardsSQL, name)
 		return err
 	})
 	if err != nil {

@@ -21,7 +21,7 @@ func (s *Store) Send(ctx context.Context, projection string, c checkpoint.Comman
 		}
 		sent, err := s.writer.exec(sendSQL, projection, plain.Text(c.Name), c.Args, plain.Text(c.By))
 		if err == nil && sent == 0 {
-			return checkpoint.ErrUnknownProjection
+			return s.whyNotSent(ctx, projection)
 		}
 		if err != nil {
 			return err

@@ -17,7 +17,7 @@ const now = `CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER)`
 const (
 	// The state of a projection for somebody who wants it. Milliseconds left of the lease, null if it is free.
 	inspectSQL = `SELECT epoch, owner, CASE WHEN expires > ` + now + ` THEN expires - ` + now + ` END, position, fingerprint,
-		last_id, last_position, expires IS NOT NULL, instance, deaths, marker_id, marker_deaths
+		last_id, last_position, expires IS NOT NULL, instance, deaths, marker_id, marker_deaths, shards
 		FROM projector_projections WHERE name = ?`
 
 	// ?1 name, ?2 owner, ?3 ttl in milliseconds, ?4 fingerprint, ?5 start, ?6 epoch, ?7 instance, ?8 deaths. The write lock is held since the
@@ -29,10 +29,13 @@ const (
 			fingerprint = coalesce(nullif(excluded.fingerprint, ''), fingerprint), updated = excluded.updated,
 			instance = excluded.instance, deaths = excluded.deaths, marker_id = NULL`
 
-	listSQL = `SELECT name, epoch, owner, expires, coalesce(expires > ` + now + `, 0), coalesce(position, 'start'), last_id,
+	rowsSQL = `SELECT name, epoch, owner, expires, coalesce(expires > ` + now + `, 0), coalesce(position, 'start'), last_id,
 		last_position, fingerprint, handled, ignored, state, reason, updated, skipped,
-		(SELECT count(*) FROM projector_parked k WHERE k.projection = p.name)
-		FROM projector_projections p ORDER BY name`
+		(SELECT count(*) FROM projector_parked k WHERE k.projection = p.name), coalesce(base, ''), shards, position IS NULL
+		FROM projector_projections p`
+	listSQL = rowsSQL + ` ORDER BY name`
+	// ?1 projection: itself and its shards
+	divisionSQL = rowsSQL + ` WHERE name = ?1 OR base = ?1 ORDER BY name`
 
 	// ?1 name, ?2 epoch, ?3 from, ?4 to, ?5 ttl, ?6 handled, ?7 ignored, ?8 last id or null, ?9 last position or
 	// null, ?10 skipped
@@ -47,9 +50,9 @@ const (
 
 	releaseSQL = `UPDATE projector_projections SET owner = '', expires = NULL, deaths = 0, marker_id = NULL WHERE name = ?1 AND epoch = ?2`
 
-	resetSQL = `UPDATE projector_projections SET epoch = epoch + 1, owner = '', expires = NULL, position = NULL, last_id = NULL,
+	resetSQL = `UPDATE projector_projections SET epoch = (SELECT max(epoch) FROM projector_projections WHERE name = ?1 OR base = ?1) + 1, owner = '', expires = NULL, position = NULL, last_id = NULL,
 		last_position = 'start', fingerprint = '', handled = 0, ignored = 0, state = '', reason = '', updated = ` + now + `,
-		skipped = 0, instance = NULL, deaths = 0, marker_id = NULL WHERE name = ?1`
+		skipped = 0, instance = NULL, deaths = 0, marker_id = NULL, shards = 1 WHERE name = ?1`
 
 	markSQL = `UPDATE projector_projections SET marker_id = ?3, marker_deaths = ?4 WHERE name = ?1 AND epoch = ?2`
 
@@ -62,10 +65,12 @@ const (
 
 	// ?1 projection, ?2 key or null, ?3 after, ?4 limit, negative for none
 	parkedSQL = `SELECT ` + parkedColumns + `, at, number FROM projector_parked
-		WHERE projection = ?1 AND number > ?3 AND (?2 IS NULL OR key = ?2) ORDER BY number LIMIT ?4`
+		WHERE projection IN (SELECT name FROM projector_projections WHERE name = ?1 OR base = ?1)
+			AND number > ?3 AND (?2 IS NULL OR key = ?2) ORDER BY number LIMIT ?4`
 	parkedKeysSQL  = `SELECT key, count(*) FROM projector_parked WHERE projection = ? GROUP BY key`
 	countParkedSQL = `SELECT count(*) FROM projector_parked WHERE projection = ? AND class = ?`
-	clearParkedSQL = `DELETE FROM projector_parked WHERE projection = ?`
+	clearParkedSQL = `DELETE FROM projector_parked
+		WHERE projection IN (SELECT name FROM projector_projections WHERE name = ?1 OR base = ?1)`
 
 	// ?1 projection, ?2 JSON list of ids
 	knownSQL    = `SELECT id FROM projector_handled WHERE projection = ?1 AND id IN (SELECT value FROM json_each(?2))`
@@ -79,7 +84,7 @@ const (
 
 	// ?1 projection, ?2 name, ?3 args, ?4 by
 	sendSQL = `INSERT INTO projector_commands (projection, name, args, by, sent)
-		SELECT name, ?2, ?3, ?4, ` + now + ` FROM projector_projections WHERE name = ?1`
+		SELECT name, ?2, ?3, ?4, ` + now + ` FROM projector_projections WHERE name = ?1 AND shards = 1`
 	forgetCommandsSQL = `DELETE FROM projector_commands WHERE done < ` + now + ` - ?`
 	answerSQL         = `UPDATE projector_commands SET done = ` + now + `, answer = ?3, refused = ?4 WHERE projection = ?1 AND number = ?2 AND done IS NULL`
 	commandSQL        = `SELECT ` + commandColumns + ` FROM projector_commands WHERE number = ?`

@@ -96,6 +96,19 @@ CREATE INDEX projector_handled_at ON projector_handled (projection, at);
 		{oldest: 1, statements: `
 ALTER TABLE projector_parked ADD COLUMN first_tried INTEGER;  -- microseconds since 1970
 `},
+		{oldest: 1, statements: `
+ALTER TABLE projector_projections ADD COLUMN shards INTEGER NOT NULL DEFAULT 1;   -- into so many it is divided
+ALTER TABLE projector_projections ADD COLUMN base TEXT;                           -- of a shard: the projection
+CREATE INDEX projector_projections_base ON projector_projections (base) WHERE base IS NOT NULL;
+CREATE TABLE projector_members (
+	projection TEXT NOT NULL,
+	instance   TEXT NOT NULL,
+	owner      TEXT NOT NULL,
+	joined     INTEGER NOT NULL,               -- in the order in which they came
+	expires    INTEGER NOT NULL,               -- milliseconds since 1970
+	PRIMARY KEY (projection, instance)
+) WITHOUT ROWID;
+`},
 	}
 }
 
