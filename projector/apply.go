@@ -135,7 +135,7 @@ func (s *session) commit(ctx context.Context, f *flight) error {
 		if h == nil {
 			continue
 		}
-		if err := caller.call(ctx, h, tx.Native(), e); err != nil {
+		if err := caller.call(ctx, h, tx, e); err != nil {
 			rollback(ctx, tx)
 			return &EventError{Index: i, Class: classifyHandler(s.store, err), Err: err}
 		}

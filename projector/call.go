@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/photonpump/projector/checkpoint"
 	"github.com/photonpump/projector/codec"
 	"github.com/photonpump/projector/projector/source"
 )
@@ -100,7 +101,7 @@ func (c *caller) rows(row bool) { c.row, c.now = row, c.s.clock() }
 
 // call runs a handler for an event, within its time. If it does not come back, the session is told. The event stays as it is,
 // also after the call.
-func (c *caller) call(ctx context.Context, h *Handler, tx any, e *source.Event) error {
+func (c *caller) call(ctx context.Context, h *Handler, tx checkpoint.Tx, e *source.Event) error {
 	cdc := h.codec
 	if cdc == nil {
 		cdc = c.s.cfg.codec
@@ -120,7 +121,7 @@ func (c *caller) call(ctx context.Context, h *Handler, tx any, e *source.Event) 
 }
 
 // protect makes a panic an error.
-func (c *caller) protect(ctx *callContext, h *Handler, tx any, cdc codec.Codec) (err error) {
+func (c *caller) protect(ctx *callContext, h *Handler, tx checkpoint.Tx, cdc codec.Codec) (err error) {
 	defer func() {
 		c.finish()
 		if v := recover(); v != nil {
@@ -245,7 +246,7 @@ func (c *caller) stuck(calls int) {
 }
 
 // wrap puts the middleware around a handler, the first outermost.
-func wrap(middleware []Middleware, h *Handler, tx any, c codec.Codec) Handle {
+func wrap(middleware []Middleware, h *Handler, tx checkpoint.Tx, c codec.Codec) Handle {
 	handle := func(ctx context.Context, e Envelope) error {
 		return h.call(ctx, tx, c, &e.Event, &delivery{e.Projection, e.Epoch, e.Replay})
 	}

@@ -175,7 +175,10 @@ func find(handlers map[string]*Handler, eventType string) *Handler {
 	if h := handlers[eventType]; h != nil {
 		return h
 	}
-	return handlers[""]
+	if h := handlers[""]; h != nil && h.Handles(eventType) {
+		return h
+	}
+	return nil
 }
 
 // handles reports whether any part wants events of this type.

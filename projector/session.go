@@ -152,7 +152,7 @@ func (s *session) checkTx(ctx context.Context) error {
 	}
 	defer rollback(ctx, tx)
 	for _, h := range s.p.txs {
-		if err := h.accepts(tx.Native()); err != nil {
+		if err := h.accepts(tx); err != nil {
 			return fmt.Errorf("%w: %w", errWrongTx, err)
 		}
 	}

@@ -17,6 +17,8 @@ type tx struct {
 	conn  *pgxpool.Conn // nil after the end
 	pgx   pgx.Tx
 	stop  func()
+
+	searching bool // search_path is set
 }
 
 // Begin implements [checkpoint.Lease]. It waits while too many transactions of handlers are open: two connections of the
