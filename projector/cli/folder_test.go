@@ -17,8 +17,9 @@ const threePonies = `{"stream":"pony_stream","type":"pony.born","data":{"name":"
 
 // folder is a place with a configuration whose paths are all inside it.
 type folder struct {
-	t   *testing.T
-	dir string
+	t          *testing.T
+	dir        string
+	eventStore string // URL of one of its own, see startStore
 }
 
 func newFolder(t *testing.T) *folder {

@@ -55,7 +55,7 @@ func newRoot(e *env) *cobra.Command {
 	for group, commands := range map[string][]*cobra.Command{
 		groupProjections: {newRun(e), newStatus(e), newShow(e), newParked(e), newReset(e)},
 		groupFile:        {newLint(e), newTest(e), newPlan(e), newDryRun(e), newSchema(e), newDDL(e)},
-		groupEvents:      {newAppend(e), newImport(e), newRead(e), newTail(e), newNode(e)},
+		groupEvents:      {newAppend(e), newImport(e), newRead(e), newTail(e), newBench(e), newNode(e)},
 		"":               {newCompletion(e), newVersion(e)},
 	} {
 		for _, c := range commands {
