@@ -54,6 +54,19 @@ func (p *Projection) Name() string { return p.name }
 // Source that the projection reads.
 func (p *Projection) Source() source.Source { return p.source }
 
+// Start returns where the projection starts if the store does not know it. It asks the source where that depends on the
+// log, see [StartAtEnd].
+func (p *Projection) Start(ctx context.Context) (checkpoint.Position, error) {
+	var s settings
+	for _, set := range p.settings {
+		set.applyProjection(&s)
+	}
+	if s.findStart != nil {
+		return s.findStart(ctx, p.source)
+	}
+	return s.start, nil
+}
+
 // Tables that the projection writes.
 func (p *Projection) Tables() []*checkpoint.Table {
 	var tables []*checkpoint.Table

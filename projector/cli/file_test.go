@@ -30,37 +30,6 @@ func TestTests(t *testing.T) {
 	}
 }
 
-func TestPlan(t *testing.T) {
-	t.Parallel()
-	f := newFolder(t)
-	want := func(want string) {
-		t.Helper()
-		if got := f.run("plan"); got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
-	}
-	db := "sqlite://" + filepath.ToSlash(f.dir) + "/projector.db"
-	want("database " + db + " does not exist; `projector run` makes it\njumps: new, reads 4 events\n  makes table jumps\n")
-	for _, made := range []string{"projector.db", "eventstore"} {
-		if _, err := os.Stat(filepath.Join(f.dir, made)); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("plan has made %s: %v", made, err)
-		}
-	}
-	f.run("run", "--once")
-	want("jumps: up to date at 3\n  table jumps has 2 rows\n")
-	f.append("pony.jumped", `{"name":"Ivy","height_m":1}`)
-	want("jumps: goes on after 3, reads 1 event\n  table jumps has 2 rows\n")
-	b, err := os.ReadFile(filepath.Join(f.dir, "projector.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.write("projector.yaml", strings.Replace(string(b), "{jumps: 1}", "{jumps: 2}", 1))
-	want("jumps: changed; will not go on until `projector reset jumps`, then reads 5 events\n  table jumps has 2 rows\n")
-	if got := f.fail(ExitStopped, "run", "--once"); !strings.Contains(got, "definition changed") {
-		t.Error(got)
-	}
-}
-
 func TestDryRun(t *testing.T) {
 	t.Parallel()
 	f := newFolder(t)
