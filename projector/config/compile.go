@@ -45,6 +45,7 @@ func (w *walker) compile(d *document) {
 			}
 		}
 		w.lintParking(raw, compilers)
+		p.settings = append(p.settings, w.compileOrder(raw, path, compilers, d.events)...)
 		p.model = readmodel.Join(models...)
 		d.Projections = append(d.Projections, p)
 	}

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
-
-	"github.com/photonpump/projector/projector"
 )
 
 // warn notes something at a node that may be meant, but most often is not.
@@ -59,7 +57,7 @@ func (c *tableCompiler) lintOrder(s *Source) {
 	}
 	for _, o := range c.on {
 		for i := range o.Value {
-			if r := &o.Value[i]; r.ordered() && !strings.Contains(c.keyText(r), "event.stream") {
+			if r := &o.Value[i]; r.ordered() && !strings.Contains(strings.Join(c.keyText(r), " "), "event.stream") {
 				c.warn(o.node, join(c.onPath, o.Name), "a row may take events from several streams, and there is no order between them: "+
 					"if it matters here, read them with source: {all: {streams: [%s]}}, in the order of the log", strings.Join(s.Streams, ", "))
 				return
@@ -83,54 +81,6 @@ func (r *rawRule) ordered() bool {
 		}
 	}
 	return false
-}
-
-// lintParking warns if events of the projection change rows that are not parked together.
-func (w *walker) lintParking(raw *named[rawProjection], compilers []*tableCompiler) {
-	if raw.Value.retry != nil && raw.Value.retry.Then != projector.ActionPark {
-		return
-	}
-	key := map[string]string{} // by event type
-	for _, c := range compilers {
-		for _, o := range c.on {
-			for i := range o.Value {
-				r := &o.Value[i]
-				why := ""
-				switch before, seen := key[o.Name]; {
-				case r.each != nil:
-					why = "changes a row for each element of a list"
-				case len(r.lookup) > 0:
-					why = "looks at rows of other tables"
-				case seen && before != c.keyText(r):
-					why = "changes rows with different keys"
-				}
-				key[o.Name] = c.keyText(r)
-				if why != "" {
-					w.warn(o.node, join(c.onPath, o.Name),
-						"an event %s, so it cannot wait for one row: if it fails in the end, the projection stops; say so with retry: {then: stop}", why)
-					return
-				}
-			}
-		}
-	}
-}
-
-// keyText is the key of a rule as it stands in the file.
-func (c *tableCompiler) keyText(r *rawRule) string {
-	key := r.key
-	if len(key) == 0 {
-		key = c.key
-	}
-	var texts []string
-	for _, e := range key {
-		texts = append(texts, e.text)
-	}
-	for _, column := range r.verbs[verbInsert] {
-		if slices.Contains(c.def.Key, column.Name) {
-			texts = append(texts, column.Value.text)
-		}
-	}
-	return strings.Join(texts, ", ")
 }
 
 // Retries says in words what happens with an event of the projection that cannot be handled: "attempt 2 after 200ms, 3

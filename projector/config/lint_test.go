@@ -50,7 +50,8 @@ projections:
 	if err != nil {
 		t.Fatal(err)
 	}
-	wait := "so it cannot wait for one row: if it fails in the end, the projection stops; say so with retry: {then: stop}"
+	wait := "so it cannot wait for one row: once one is parked, everything waits behind it; " +
+		"say so with park: projection, or say with order_by what events wait for"
 	want := []string{
 		"f.yml:2:19: eventstore.url: the password stands in the file; write ${VAR} for it, and set the environment variable VAR",
 		"f.yml:8:40: projections.a.table.columns.unused: no event changes this column",

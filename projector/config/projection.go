@@ -52,7 +52,11 @@ type rawProjection struct {
 	retry  *projector.RetryPolicy
 	policy rawPolicy
 
-	maxParked int
+	orderBy *expression
+	park    placedText
+
+	maxParked    int
+	decodeErrors *projector.Action
 
 	node *yaml.Node
 }
@@ -85,6 +89,14 @@ func projectionSpec() *object[rawProjection] {
 				"How many events one transaction holds while catching up."),
 			of("retry", pointer[projector.RetryPolicy]{retrySpec()}, func(p *rawProjection) **projector.RetryPolicy { return &p.retry },
 				"What happens with an event that cannot be handled."),
+			of("order_by", pointer[expression]{expressionKind{}}, func(p *rawProjection) **expression { return &p.orderBy },
+				"What events wait for: once one is parked, later ones with the same value wait behind it. All events that change a "+
+					"row must have the same. By default the key of the row."),
+			of("park", parkKind{}, func(p *rawProjection) *placedText { return &p.park },
+				"What waits behind a parked event: those of its `key`, or the whole `projection`, which is then paused until "+
+					"`projector parked retry` or `drop`. By default the projection where an event changes or looks at rows with different keys, unless there is an `order_by`."),
+			of("decode_errors", word[*projector.Action]{actions()}, func(p *rawProjection) **projector.Action { return &p.decodeErrors },
+				"What happens with an event whose body cannot be decoded or upcast: `park`, `stop` or `skip`. It is not tried again. By default what `retry` says in the end."),
 			of("start", startKind{}, policyOf, "Where it starts the first time: `beginning`, `end` (only what is written from then on), a time such as "+
 				"`2024-03-01T06:00:00Z` or `2024-03-01` (with the first event created then or later), or a position as `projector status` shows them.").byDefault("beginning"),
 			of("unhandled", unhandledKind{projector.WithUnhandled, "ignore warn park stop"}, policyOf,
@@ -137,6 +149,15 @@ func retrySpec() *object[projector.RetryPolicy] {
 	}
 }
 
+// actions are what can be done with an event that cannot be handled.
+func actions() map[string]*projector.Action {
+	all := map[string]*projector.Action{}
+	for _, a := range []projector.Action{projector.ActionPark, projector.ActionStop, projector.ActionSkip} {
+		all[a.String()] = &a
+	}
+	return all
+}
+
 func orRetry(p *projector.RetryPolicy) projector.RetryPolicy {
 	if p == nil {
 		return projector.DefaultRetryPolicy()
@@ -161,6 +182,9 @@ func (p *rawProjection) settings() []projector.Setting {
 	}
 	if p.retry != nil {
 		settings = append(settings, projector.WithRetry(*p.retry))
+	}
+	if p.decodeErrors != nil {
+		settings = append(settings, projector.WithDecodeErrors(*p.decodeErrors))
 	}
 	if p.maxParked > 0 {
 		settings = append(settings, projector.WithMaxParked(p.maxParked))

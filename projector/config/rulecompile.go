@@ -65,6 +65,9 @@ func (c *tableCompiler) rule(eventType string, i int, raw *rawRule) *readmodel.D
 		EventType: eventType, Fingerprint: fmt.Sprint(i, " ", keys.fingerprint(), r.fingerprint(), rc.whole),
 		Decoder: decoder, Keys: keys.yield, Lookups: lookups, Blind: r.inserts && r.when == nil && !keys.late, Apply: r.apply,
 	}
+	if dynamic.OwnRows = c.ownRows(raw); !dynamic.OwnRows {
+		dynamic.OneKey = c.oneKey(raw)
+	}
 	if keys.late {
 		dynamic.LateKey = keys.lateKey
 	}

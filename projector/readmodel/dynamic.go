@@ -28,6 +28,11 @@ type DynamicRule[E any] struct {
 	// Keys yields the key of each row that the event changes, in the order of Table.Key. It must return the error of
 	// yield. The key is copied; Apply gets item back.
 	Keys func(in *E, yield func(key []any, item any) error) error
+	// OneKey identifies how the key of the one row is computed that an event changes: rules with the same OneKey give an event
+	// rows of the same key, and look at no others. Empty if an event may have several keys.
+	OneKey string
+	// OwnRows says that no other event changes or looks at the rows, as their keys hold the id of the event.
+	OwnRows bool
 	// Lookups are rows of other tables that Apply looks at.
 	Lookups []Lookup[E]
 	// LateKey returns the key where it depends on the rows looked at; nil if nothing is to be changed. Keys then yields

@@ -219,6 +219,9 @@ func (m *Model) NewFold(projection string, lease checkpoint.Lease) projector.Fol
 	return newFold(m, projection, lease)
 }
 
+// Matches reports whether an event type fits a pattern, in which * stands for any text.
+func Matches(pattern, eventType string) bool { return matches(pattern, eventType) }
+
 // matches reports whether an event type fits a pattern, in which * stands for any text. Nothing fits the empty type: an
 // event that was parked or skipped has it when it comes again, and no body.
 func matches(pattern, eventType string) bool {

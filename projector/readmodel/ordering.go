@@ -11,7 +11,8 @@ import (
 var errSeveralRows = errors.New("the event changes several rows, or looks at others than it changes")
 
 // OrderingKey returns the key of the row that an event changes: as it is if it is one text, else as JSON. An event that
-// changes several rows has none, unless their keys are equal. One that changes no row is ordered by its stream.
+// changes several rows has none, unless their keys are equal; rows that no other event changes do not count, so that an
+// event which changes only such rows has a key for itself. One that changes no row is ordered by its stream.
 func (m *Model) OrderingKey(e *source.Event) (string, error) {
 	m.keying.Lock()
 	defer m.keying.Unlock()
@@ -24,7 +25,12 @@ func (m *Model) OrderingKey(e *source.Event) (string, error) {
 		return "", err
 	}
 	var row *row
+	own := false
 	for i := range m.keys.ops {
+		if ownsRows(m.keys.ops[i].step) {
+			own = true
+			continue
+		}
 		if m.keys.ops[i].row == nil {
 			return "", errSeveralRows
 		}
@@ -37,7 +43,10 @@ func (m *Model) OrderingKey(e *source.Event) (string, error) {
 			return "", err
 		}
 	}
-	if row == nil {
+	switch {
+	case row == nil && own:
+		return "event " + e.RecordID().String(), nil
+	case row == nil:
 		return "stream " + e.Stream, nil
 	}
 	if text, ok := row.key[0].(string); ok && len(row.key) == 1 {
