@@ -3,6 +3,7 @@
 package pgtest
 
 import (
+	"errors"
 	"fmt"
 	"os/exec"
 )
@@ -19,3 +20,11 @@ func (*account) become(*exec.Cmd) {}
 func supervised(program, _ string, args ...string) *exec.Cmd {
 	return exec.Command(program, args...) //nolint:noctx // never called here
 }
+
+// The ways to shut PostgreSQL down.
+const (
+	Fast Shutdown = iota
+	Immediate
+)
+
+func (*Server) signal(Shutdown) error { return errors.ErrUnsupported }

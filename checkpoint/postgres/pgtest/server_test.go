@@ -104,6 +104,38 @@ func TestStop(t *testing.T) {
 	}
 }
 
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("needs PostgreSQL, which -short leaves out")
+	}
+	s, err := Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Stop()
+	started := func() (at time.Time) {
+		conn, err := pgx.Connect(t.Context(), s.URL)
+		if err == nil {
+			err = conn.QueryRow(t.Context(), "SELECT pg_postmaster_start_time()").Scan(&at)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.Close(t.Context()) // nothing was written
+		return at
+	}
+	for _, mode := range []Shutdown{Fast, Immediate} {
+		before := started()
+		if err := s.Restart(t.Context(), mode); err != nil {
+			t.Fatal(err)
+		}
+		if after := started(); !after.After(before) {
+			t.Errorf("mode %d: started at %v, before that at %v", mode, after, before)
+		}
+	}
+}
+
 func TestVersion(t *testing.T) {
 	t.Parallel()
 	for path, want := range map[string]int{

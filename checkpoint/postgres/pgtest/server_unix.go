@@ -13,21 +13,40 @@ import (
 
 // supervised runs a program under a shell that ends it, and removes the directory, when its standard input is closed:
 // by Stop, or by the system when this process is gone, even if it was killed. It has a process group of its own, so
-// that an interrupt at the terminal reaches the tests first. If the program ends by itself, so does the shell.
+// that an interrupt at the terminal reaches the tests first. If the program ends by itself, so does the shell, unless the
+// directory has a file "again": then it starts the program again.
 func supervised(program, dir string, args ...string) *exec.Cmd {
 	const script = `dir=$1; shift
 exec 3<&0
 (cat <&3 >/dev/null; kill -INT $$) &
 watch=$!
-trap 'kill -INT $pid 2>/dev/null' INT
-"$@" </dev/null 3<&- &
-pid=$!
-wait $pid; wait $pid 2>/dev/null
+trap 'over=1; kill -INT $pid 2>/dev/null' INT
+while :; do
+	"$@" </dev/null 3<&- &
+	pid=$!
+	[ -z "$over" ] || kill -INT $pid 2>/dev/null
+	wait $pid; wait $pid 2>/dev/null
+	[ -z "$over" ] && rm "$dir/again" 2>/dev/null || break
+done
 kill $watch 2>/dev/null
 cd /; rm -rf "$dir"`
 	cmd := exec.Command("sh", append([]string{"-c", script, "sh", dir, program}, args...)...) //nolint:noctx // it ends with its input
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return cmd
+}
+
+// The ways to shut PostgreSQL down.
+const (
+	Fast      Shutdown = Shutdown(syscall.SIGINT)  // ends the sessions
+	Immediate Shutdown = Shutdown(syscall.SIGQUIT) // like a crash of the server: nothing is written any more
+)
+
+func (s *Server) signal(mode Shutdown) error {
+	pid, err := s.postmaster()
+	if err != nil {
+		return err
+	}
+	return syscall.Kill(pid, syscall.Signal(mode))
 }
 
 // account is the user that runs the server, nil for the current one.
