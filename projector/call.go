@@ -20,6 +20,8 @@ const (
 	DefaultHandlerTimeout = 30 * time.Second
 	// handlerGrace is how long a handler may take to return after its context has ended.
 	handlerGrace = 5 * time.Second
+	// graceSteps is in how many steps that is counted. While the process is paused only one of them can pass.
+	graceSteps = 5
 	// shutdownGrace is the same when the shutdown has taken as long as it may.
 	shutdownGrace = time.Second
 )
@@ -227,14 +229,19 @@ func (c *caller) look() {
 	}
 	c.end(fmt.Errorf("%w: more than %v", ErrHandlerTimeout, limit))
 	calls := c.calls
-	time.AfterFunc(handlerGrace, func() { c.stuck(calls) })
+	time.AfterFunc(handlerGrace/graceSteps, func() { c.stuck(calls, graceSteps-1) })
 }
 
-// stuck tells the session, from another goroutine, that the caller's has not come back from a handler.
-func (c *caller) stuck(calls int) {
+// stuck tells the session, from another goroutine, that the caller's has not come back from a handler in so many more
+// steps of grace.
+func (c *caller) stuck(calls, more int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.inside == nil || c.calls != calls {
+		return
+	}
+	if more > 0 {
+		time.AfterFunc(handlerGrace/graceSteps, func() { c.stuck(calls, more-1) })
 		return
 	}
 	event := *c.event

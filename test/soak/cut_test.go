@@ -2,146 +2,132 @@ package soak
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"net/url"
-	"os"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
-
-	"github.com/photonpump/projector/checkpoint/postgres"
 	"github.com/photonpump/projector/projector"
-	"github.com/photonpump/projector/projector/source"
 	"github.com/photonpump/projector/projector/source/sourcetest"
 )
 
 // TestSoakCut has Postgres terminate all connections of a runner at random moments.
 func TestSoakCut(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("takes seconds")
+	d := newDatabase(t, kindPostgres)
+	w := work{database: d, events: size(t, 3_000, 300_000), pause: 10 * time.Millisecond, least: size(t, 5, 200)}
+	w.database.URL = named(t, d.URL, d.Schema)
+	w.run(t, "connections cut", func(ctx context.Context) error {
+		if err := wait(ctx, time.Duration(20+rand.IntN(120))*time.Millisecond); err != nil {
+			return err
+		}
+		conn, err := connect(ctx, d.URL)
+		if err != nil {
+			return err
+		}
+		defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was written
+		var n int64
+		err = conn.QueryRow(ctx, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = $1", d.Schema).Scan(&n)
+		if err == nil && n == 0 {
+			return errNothing
+		}
+		return err
+	})
+}
+
+// named gives the connections of a URL a name.
+func named(t *testing.T, server, name string) string {
+	t.Helper()
+	return with(t, server, "application_name", name)
+}
+
+// with adds a setting to a URL.
+func with(t *testing.T, server, setting, value string) string {
+	t.Helper()
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
 	}
-	events, least := 10_000, 5
-	if os.Getenv("PROJECTOR_SOAK") != "" {
-		events, least = 300_000, 200
+	q := u.Query()
+	q.Set(setting, value)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// work is a runner in this process, whose database has faults.
+type work struct {
+	database database
+	events   int
+	pause    time.Duration // before each page, so that every fault hits work
+	least    int           // so many faults at least
+	settings []projector.Setting
+	parts    []projector.Part // beside the table and the audit
+}
+
+var errNothing = fmt.Errorf("nothing was hit")
+
+// run works until all is done, and has fault called again and again meanwhile.
+func (w *work) run(t *testing.T, faults string, fault func(context.Context) error) {
+	t.Helper()
+	store, err := w.database.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
-	database, count := prepare(t, "postgres")
-	server, schema := splitURL(t, database)
-	store := open(t, server, schema)
-	log := sourcetest.New()
-	for i := range events {
-		stream, e := eventAt(i)
-		log.Append(stream, e)
-	}
+	log := newLog(w.events)
+	log.Intercept(func(sourcetest.Op) error { time.Sleep(w.pause); return nil })
 	src := log.All(nil)
 	src.PageSize = 100
-	p := projector.New("ponies", src, table(), audit(database)).With(projector.OrderBy(func(e *source.Event) string { return e.Stream }))
+	parts := append([]projector.Part{table(), w.database.audit(nil)}, w.parts...)
+	p := projector.New("ponies", src, parts...).With(append(w.settings, byStream())...)
 	r, err := projector.NewRunner(store, []*projector.Projection{p}, projector.Once(), projector.WithLeaseTTL(300*time.Millisecond),
 		projector.WithBatchSize(100), projector.WithRetryDelays(10*time.Millisecond, 100*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var cuts atomic.Int64
-	// The log is served page by page, slowly enough for every cut to hit work.
-	log.Intercept(func(sourcetest.Op) error { time.Sleep(10 * time.Millisecond); return nil })
+	var injected atomic.Int64
 	ctx, stop := context.WithCancel(t.Context())
-	cutting := make(chan struct{})
+	ended := make(chan struct{})
 	go func() { // ends with ctx
-		defer close(cutting)
-		cut(t, ctx, server, schema, &cuts)
+		defer close(ended)
+		for ctx.Err() == nil {
+			switch err := fault(ctx); {
+			case err == nil:
+				injected.Add(1)
+			case err != errNothing && ctx.Err() == nil: //nolint:errorlint // it is never wrapped
+				t.Error(err)
+				return
+			}
+		}
 	}()
 	err = r.Run(t.Context())
 	stop()
-	<-cutting
+	<-ended
 	if err != nil {
 		t.Fatal(err)
 	}
-	store = open(t, server, schema) // the last connections of the other one may have been cut while they were idle
-	if diff := cmp.Diff(wanted(events), rows(t, store)); diff != "" {
-		t.Errorf("rows: %s", diff)
-	}
-	lines, repeated := count()
-	st, err := store.List(t.Context())
-	if err != nil || len(st) != 1 {
-		t.Fatalf("%v, %v", st, err)
-	}
-	here := r.Status()[0]
-	t.Logf("connections cut %d times, %d events handled (%d by the count of the process), %d lines of audit, %d repeated, %d parked, %d leases",
-		cuts.Load(), st[0].Handled, here.Handled, lines, repeated, st[0].Parked, st[0].Epoch)
-	if lines != events || repeated != 0 || st[0].Handled != int64(events) || here.Handled != int64(events) || st[0].Parked != 0 {
-		t.Errorf("stored %+v, here %+v", st[0], here)
-	}
-	if cuts.Load() < int64(least) {
-		t.Errorf("only %d cuts", cuts.Load())
-	}
-}
-
-func open(t *testing.T, server, schema string) *postgres.Store {
-	t.Helper()
-	store, err := postgres.Open(t.Context(), server, postgres.WithSchema(schema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = store.Close() }) // nothing is left to be lost
-	return store
-}
-
-// splitURL takes the name of a database for this test apart, and marks its connections.
-func splitURL(t *testing.T, database string) (server, schema string) {
-	t.Helper()
-	var kind string
-	for i, part := range strings.Fields(database) {
-		switch i {
-		case 0:
-			kind = part
-		case 1:
-			server = part
-		case 2:
-			schema = part
-		}
-	}
-	u, err := url.Parse(server)
-	if err != nil || kind != "postgres" {
-		t.Fatalf("%q: %v", database, err)
-	}
-	q := u.Query()
-	q.Set("application_name", schema)
-	u.RawQuery = q.Encode()
-	return u.String(), schema
-}
-
-// cut terminates the connections that bear a name, again and again.
-func cut(t *testing.T, ctx context.Context, server, name string, cuts *atomic.Int64) {
-	u, err := url.Parse(server)
-	if err != nil {
+	if err := store.Close(); err != nil {
 		t.Error(err)
-		return
 	}
-	u.RawQuery = ""
-	conn, err := pgx.Connect(ctx, u.String())
-	if err != nil {
-		t.Error(err)
-		return
+	n := injected.Load()
+	w.database.check(t, truth{events: w.events, faults: fmt.Sprintf("%d %s", n, faults)})
+	if here := r.Status()[0].Handled; here != int64(w.events) {
+		t.Errorf("%d handled by the count of the process", here)
 	}
-	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was written
-	for ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(time.Duration(20+rand.IntN(120)) * time.Millisecond):
-		}
-		var n int64
-		err := conn.QueryRow(ctx, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = $1", name).Scan(&n)
-		if err != nil && ctx.Err() == nil {
-			t.Error(err)
-			return
-		}
-		if n > 0 {
-			cuts.Add(1)
-		}
+	if n < int64(w.least) {
+		t.Errorf("only %d %s, want %d", n, faults, w.least)
+	}
+}
+
+// wait waits, and returns the error of ctx if that ends meanwhile.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }

@@ -1,46 +1,50 @@
-// Package soak kills processes and counts what is lost or repeated. The tests are small by default; with PROJECTOR_SOAK set
-// they have their full size.
+// Package soak injects faults into real processes and real databases, and counts what is lost or repeated. The tests are
+// small by default; with PROJECTOR_SOAK set they have their full size.
 package soak
 
 import (
-	"context"
-	"database/sql"
+	"encoding/json"
 	"fmt"
-	"log/slog"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
+	"go.uber.org/goleak"
 
-	"github.com/photonpump/projector/checkpoint"
-	"github.com/photonpump/projector/checkpoint/postgres"
 	"github.com/photonpump/projector/checkpoint/postgres/pgtest"
-	"github.com/photonpump/projector/checkpoint/sqlite"
 	"github.com/photonpump/projector/projector"
 	"github.com/photonpump/projector/projector/readmodel"
 	"github.com/photonpump/projector/projector/source"
 	"github.com/photonpump/projector/projector/source/sourcetest"
 )
 
-// The environment of a process that is to be killed.
-const (
-	envDatabase = "PROJECTOR_SOAK_DATABASE"
-	envEvents   = "PROJECTOR_SOAK_EVENTS"
-	envPause    = "PROJECTOR_SOAK_PAUSE" // between two pages, so that there is time to kill
-)
-
 func TestMain(m *testing.M) {
-	if database := os.Getenv(envDatabase); database != "" {
-		if err := child(context.Background(), database); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+	if text := os.Getenv(envJob); text != "" {
+		var j job
+		if err := json.Unmarshal([]byte(text), &j); err != nil {
+			panic(err)
 		}
-		os.Exit(0)
+		os.Exit(j.main())
 	}
-	os.Exit(pgtest.Main(m))
+	code := pgtest.Main(m)
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// size chooses between what is done by default and with PROJECTOR_SOAK.
+func size[N any](t *testing.T, small, full N) N {
+	t.Helper()
+	switch {
+	case os.Getenv("PROJECTOR_SOAK") != "":
+		return full
+	case testing.Short():
+		t.Skip("takes seconds, which -short leaves out")
+	}
+	return small
 }
 
 const ponies = 97
@@ -66,11 +70,41 @@ func eventAt(i int) (stream string, e source.Event) {
 	return name, e
 }
 
-func table() *readmodel.Model {
+// isEvent reports whether e is the i-th event.
+func isEvent[B any](e projector.Event[B], i int) bool { return e.Created.Unix() == int64(i) }
+
+// newLog has the first events.
+func newLog(events int) *sourcetest.Log {
+	log := sourcetest.New()
+	appendTo(log, 0, events)
+	return log
+}
+
+func appendTo(log *sourcetest.Log, from, to int) {
+	for i := from; i < to; i++ {
+		stream, e := eventAt(i)
+		log.Append(stream, e)
+	}
+}
+
+// byStream is the ordering key of a projection that has tables and handlers.
+func byStream() projector.Setting {
+	return projector.OrderBy(func(e *source.Event) string { return e.Stream })
+}
+
+func table() *readmodel.Model { return tableWith(nil) }
+
+// tableWith calls a function for each event before it is folded.
+func tableWith(before func(projector.Event[jumped]) error) *readmodel.Model {
 	return readmodel.Table("ponies",
 		readmodel.On("pony.jumped",
 			func(e projector.Event[jumped]) string { return e.Body.Name },
 			func(r *readmodel.Row[pony], e projector.Event[jumped]) error {
+				if before != nil {
+					if err := before(e); err != nil {
+						return err
+					}
+				}
 				r.Value.Jumps++
 				r.Value.Best = max(r.Value.Best, e.Body.Height)
 				r.Value.Last = e.Number
@@ -78,60 +112,19 @@ func table() *readmodel.Model {
 			}))
 }
 
-// openStore opens "sqlite PATH" or "postgres URL SCHEMA".
-func openStore(ctx context.Context, database string) (checkpoint.Store, error) {
-	kind, where, _ := strings.Cut(database, " ")
-	if kind == "sqlite" {
-		return sqlite.Open(ctx, where)
-	}
-	url, schema, _ := strings.Cut(where, " ")
-	return postgres.Open(ctx, url, postgres.WithSchema(schema))
-}
-
-// child runs the projection to its end, in a process of its own.
-func child(ctx context.Context, database string) error {
-	store, err := openStore(ctx, database)
-	if err != nil {
-		return err
-	}
-	defer store.Close() //nolint:errcheck // the process ends
-	var events int
-	if _, err := fmt.Sscan(os.Getenv(envEvents), &events); err != nil {
-		return err
-	}
-	log := sourcetest.New()
+// wanted works the table out by itself.
+func wanted(events int) map[string][]int64 {
+	want := map[string][]int64{}
 	for i := range events {
-		stream, e := eventAt(i)
-		log.Append(stream, e)
+		name, _ := eventAt(i)
+		row := want[name]
+		if row == nil {
+			row = []int64{0, 0, -1}
+			want[name] = row
+		}
+		row[0]++
+		row[1] = max(row[1], int64(i*7919%1000))
+		row[2]++
 	}
-	pause, err := time.ParseDuration(os.Getenv(envPause))
-	if err != nil {
-		return err
-	}
-	log.Intercept(func(sourcetest.Op) error { time.Sleep(pause); return nil })
-	src := log.All(nil)
-	src.PageSize = 100
-	p := projector.New("ponies", src, table(), audit(database)).
-		With(projector.OrderBy(func(e *source.Event) string { return e.Stream }))
-	r, err := projector.NewRunner(store, []*projector.Projection{p}, projector.Once(), projector.WithLeaseTTL(300*time.Millisecond),
-		projector.WithBatchSize(250), projector.WithBatchTime(5*time.Millisecond), projector.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, nil))))
-	if err != nil {
-		return err
-	}
-	return r.Run(ctx)
-}
-
-// audit writes a line for every event, in the transaction of its batch. Its table has no key, so that it shows repetitions.
-func audit(database string) *projector.Handler {
-	if strings.HasPrefix(database, "sqlite") {
-		return projector.OnTx("pony.jumped", func(ctx context.Context, tx *sql.Tx, e projector.Event[jumped]) error {
-			_, err := tx.ExecContext(ctx, "INSERT INTO audit VALUES (?, ?)", e.Stream, e.Number)
-			return err
-		})
-	}
-	return projector.OnTx("pony.jumped", func(ctx context.Context, tx pgx.Tx, e projector.Event[jumped]) error {
-		schema := strings.Fields(database)[2]
-		_, err := tx.Exec(ctx, "INSERT INTO "+pgx.Identifier{schema, "audit"}.Sanitize()+" VALUES ($1, $2)", e.Stream, e.Number)
-		return err
-	})
+	return want
 }

@@ -1,0 +1,96 @@
+package soak
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/photonpump/projector/projector"
+	"github.com/photonpump/projector/projector/source/sourcetest"
+)
+
+// What befalls a process at one event. Each kind of code is met by it in turn.
+const (
+	stopBetween = "stopped while no transaction is open"
+	stopInTx    = "stopped inside a transaction"
+	stopInCopy  = "stopped inside COPY"
+
+	exitInHandler = "exits in a handler"
+	exitInTx      = "exits in a handler in a transaction"
+	exitInFold    = "exits while it folds a row"
+
+	stuck = "a handler never returns"
+)
+
+// projections are those of a process, with its fault.
+func (j *job) projections(src *sourcetest.Source) []*projector.Projection {
+	at := func(fault string, e projector.Event[jumped]) bool { return j.Fault == fault && isEvent(e, j.At) }
+	exit := func(fault string, e projector.Event[jumped]) {
+		if at(fault, e) {
+			os.Exit(7)
+		}
+	}
+	parts := []projector.Part{
+		tableWith(func(e projector.Event[jumped]) error { exit(exitInFold, e); return nil }),
+		j.Database.audit(func(ctx context.Context, tx tx, e projector.Event[jumped]) error {
+			exit(exitInTx, e)
+			if at(stopInTx, e) {
+				stop()
+			}
+			if at(stopInCopy, e) {
+				return j.copyAndStop(ctx, tx.native)
+			}
+			return nil
+		}),
+	}
+	if j.Fault == stopBetween || j.Fault == exitInHandler {
+		parts = append(parts, projector.On("pony.jumped", func(_ context.Context, e projector.Event[jumped]) error {
+			exit(exitInHandler, e)
+			if at(stopBetween, e) {
+				fmt.Println("stopping")
+				awaitWaking()
+			}
+			return nil
+		}))
+	}
+	all := []*projector.Projection{projector.New("ponies", src, parts...).With(byStream())}
+	if j.Fault == stuck {
+		all = append(all, projector.New("stuck", src, projector.On("pony.jumped", func(_ context.Context, e projector.Event[jumped]) error {
+			if at(stuck, e) {
+				neverReturns()
+			}
+			return nil
+		})))
+	}
+	return all
+}
+
+func neverReturns() { select {} }
+
+// stop stops the process until somebody wakes it.
+func stop() {
+	fmt.Println("stopping")
+	if err := stopMyself(); err != nil {
+		panic(err)
+	}
+}
+
+// copyAndStop stops in the middle of COPY. The server has begun with it: more has been written than the buffers on this
+// side hold.
+func (j *job) copyAndStop(ctx context.Context, tx pgx.Tx) error {
+	n := 0
+	_, err := tx.CopyFrom(ctx, pgx.Identifier{j.Database.Schema, "audit"}, []string{"stream", "number"}, pgx.CopyFromFunc(func() ([]any, error) {
+		if n++; n < 20_000 {
+			return []any{"copied by a process that was stopped", int64(-n)}, nil
+		}
+		stop()
+		return nil, nil
+	}))
+	if err == nil {
+		return errors.New("the server has let it go on")
+	}
+	return err
+}
