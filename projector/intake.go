@@ -19,11 +19,7 @@ type intake struct {
 }
 
 func open(ctx context.Context, t *task, after checkpoint.Position) (*intake, error) {
-	subscribe := t.p.source.Subscribe
-	if t.hub != nil {
-		subscribe = t.hub.subscribe
-	}
-	sub, err := subscribe(ctx, after)
+	sub, err := t.subscribe(ctx, after)
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to %s after %v: %w", t.p.source, after, err)
 	}
@@ -31,6 +27,20 @@ func open(ctx context.Context, t *task, after checkpoint.Position) (*intake, err
 	in := &intake{sub: sub, batches: make(chan source.Batch, 1), stop: stop}
 	in.running.Go(func() { in.run(ctx) }) // ends with ctx or the subscription
 	return in, nil
+}
+
+func (t *task) subscribe(ctx context.Context, after checkpoint.Position) (source.Subscription, error) {
+	if t.hub != nil {
+		return t.hub.subscribe(ctx, t, after)
+	}
+	return t.p.source.Subscribe(ctx, after)
+}
+
+// absent tells those who would read the same that this one does not, for now.
+func (t *task) absent() {
+	if t.hub != nil {
+		t.hub.absent(t)
+	}
 }
 
 func (in *intake) run(ctx context.Context) {

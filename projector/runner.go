@@ -63,10 +63,7 @@ func (r *Runner) share() {
 	}
 	for _, tasks := range same {
 		if len(tasks) > 1 {
-			h := &hub{src: tasks[0].p.source}
-			for _, t := range tasks {
-				t.hub = h
-			}
+			newHub(tasks)
 		}
 	}
 }

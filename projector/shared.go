@@ -13,8 +13,14 @@ import (
 const (
 	// sharedBatches is how many batches of a shared subscription wait for the slowest of those who follow it.
 	sharedBatches = 8
-	// sharedPatience is how long the others wait for him, with nothing to do, before he has to read on alone.
-	sharedPatience = 20 * time.Millisecond
+	// lookEvery is how often it is looked who waits for whom, while there is no room for another batch. Patience is counted
+	// in looks, so that it grows where the machine is so busy that nobody gets on.
+	lookEvery = 2 * time.Millisecond
+	// sharedPatience is for how many looks the others wait for the slowest, with nothing to do, before he has to read on
+	// alone.
+	sharedPatience = 10
+	// startPatience is for how many looks those who begin first wait for the others.
+	startPatience = 100
 )
 
 // hub lets projections that read the same source share one subscription, as long as they are at about the same position.
@@ -22,9 +28,10 @@ const (
 //
 // The mutex guards all feeds and followers.
 type hub struct {
-	src  source.Source
-	mu   sync.Mutex
-	feed *feed // that can be followed; nil = none
+	src    source.Source
+	mu     sync.Mutex
+	feed   *feed          // that can be followed; nil = none
+	coming map[*task]bool // have not subscribed yet, and will soon
 }
 
 // feed is one shared subscription. It ends when nobody follows it any more.
@@ -37,6 +44,7 @@ type feed struct {
 	live      bool                // the last batch said so
 	err       error               // why there will be no more
 	more      chan struct{}       // closed, and replaced, when there is another batch, or there will be none
+	waited    int                 // for so many looks for those who are coming
 	full      bool                // the reader waits for room
 	room      chan struct{}       // one slot: there is room again
 
@@ -51,6 +59,7 @@ type follower struct {
 
 	feed   *feed // nil = reads alone
 	next   int64 // number of the next batch
+	skip   int   // so many of its events were had already
 	joined int64 // batches from here on were made after it began to follow
 	owed   bool  // it was not told whether it is at the end
 
@@ -59,16 +68,41 @@ type follower struct {
 
 var _ source.Subscription = (*follower)(nil)
 
+// newHub makes a hub for tasks that read the same.
+func newHub(tasks []*task) *hub {
+	h := &hub{src: tasks[0].p.source, coming: make(map[*task]bool)}
+	for _, t := range tasks {
+		t.hub, h.coming[t] = h, true
+	}
+	return h
+}
+
 // subscribe follows the feed if that is at the position, begins one if there is none, and reads alone otherwise.
-func (h *hub) subscribe(ctx context.Context, after checkpoint.Position) (source.Subscription, error) {
+func (h *hub) subscribe(ctx context.Context, t *task, after checkpoint.Position) (source.Subscription, error) {
 	f := &follower{hub: h, position: after}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	defer h.arrived(t)
 	if h.feed == nil {
 		h.begin(ctx, after)
 	}
 	h.feed.join(f)
 	return f, nil
+}
+
+// arrived notes that nobody has to wait for a task any more.
+func (h *hub) arrived(t *task) {
+	delete(h.coming, t)
+	if h.feed != nil {
+		h.feed.taken()
+	}
+}
+
+// absent notes that a task will not subscribe soon. The mutex is not held.
+func (h *hub) absent(t *task) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.arrived(t)
 }
 
 // begin starts a feed. The mutex is held, as in all that follows unless it says otherwise.
@@ -82,23 +116,47 @@ func (h *hub) begin(ctx context.Context, after checkpoint.Position) {
 	go fd.run(ctx, after) // ends with the last follower, who waits for it
 }
 
-// join has f follow the feed if one of its batches is the next for him.
+// join has f follow the feed if one of its batches, or the rest of one, is the next for him.
 func (fd *feed) join(f *follower) bool {
-	at := fd.before
-	for i := 0; at != f.position; i++ {
-		if i == len(fd.batches) {
-			return false
-		}
-		at = fd.batches[i].Position
-		f.next = fd.first + int64(i) + 1
+	i, skip, ok := fd.find(f.position)
+	if !ok {
+		return false
 	}
-	if f.position == fd.before {
-		f.next = fd.first
-	}
+	f.next, f.skip = fd.first+int64(i), skip
 	f.feed, f.joined = fd, fd.first+int64(len(fd.batches))
 	f.owed = fd.live && f.next == f.joined
 	fd.followers[f] = true
 	return true
+}
+
+// find returns the index of the batch that follows a position, and how many of its events do not.
+func (fd *feed) find(p checkpoint.Position) (i, skip int, ok bool) {
+	at := fd.before
+	for i, b := range fd.batches {
+		if at == p {
+			return i, 0, true
+		}
+		if isBetween(at, p, b.Position) {
+			after, _ := slices.BinarySearchFunc(b.Events, p, func(e source.Event, p checkpoint.Position) int {
+				if order, _ := e.Position.Compare(p); order > 0 {
+					return 1
+				}
+				return -1
+			})
+			return i, after, true
+		}
+		at = b.Position
+	}
+	return len(fd.batches), 0, at == p
+}
+
+// isBetween reports whether p is behind a and before b, where all positions have one order.
+func isBetween(a, p, b checkpoint.Position) bool {
+	_, isNumber := p.Number()
+	_, _, isLog := p.Log()
+	from, ok1 := a.Compare(p)
+	to, ok2 := p.Compare(b)
+	return (isNumber || isLog) && ok1 && ok2 && from < 0 && to < 0
 }
 
 // broadcast wakes the followers.
@@ -160,20 +218,26 @@ func (fd *feed) read(ctx context.Context, after checkpoint.Position) error {
 func (fd *feed) push(ctx context.Context, b source.Batch) error {
 	fd.hub.mu.Lock()
 	defer fd.hub.mu.Unlock()
-	starved := false // somebody had nothing to do when it was last looked
+	looks := 0 // so often in a row somebody had nothing to do
 	for {
 		fd.drop()
 		if len(fd.batches) < sharedBatches {
 			break
 		}
-		if starved && fd.starving() {
+		switch {
+		case fd.awaits():
+			fd.waited++
+		case looks >= sharedPatience && fd.starving():
 			fd.leaveBehind()
 			continue
+		case fd.starving():
+			looks++
+		default:
+			looks = 0
 		}
-		starved = fd.starving()
 		fd.full = true
 		fd.hub.mu.Unlock()
-		waitFor(ctx, fd.room, sharedPatience)
+		waitFor(ctx, fd.room, lookEvery)
 		fd.hub.mu.Lock()
 		if fd.full = false; ctx.Err() != nil {
 			return ctx.Err()
@@ -200,8 +264,14 @@ func waitFor(ctx context.Context, room <-chan struct{}, d time.Duration) {
 	}
 }
 
+// awaits reports whether somebody is coming who may need the batches that all others have.
+func (fd *feed) awaits() bool { return len(fd.hub.coming) > 0 && fd.waited < startPatience }
+
 // drop forgets the batches that all have.
 func (fd *feed) drop() {
+	if fd.awaits() {
+		return
+	}
 	least := fd.first + int64(len(fd.batches))
 	for f := range fd.followers {
 		least = min(least, f.next)
@@ -271,6 +341,8 @@ func (f *follower) take() (b source.Batch, ok bool, err error) {
 		return source.Batch{}, false, fd.err
 	}
 	b = fd.batches[i]
+	b.Events = b.Events[f.skip:]
+	f.skip = 0
 	last := i == int64(len(fd.batches))-1
 	fresh := f.next >= f.joined
 	f.owed = b.Live && last && !fresh

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/photonpump/projector/checkpoint"
 	"github.com/photonpump/projector/projector"
 	"github.com/photonpump/projector/projector/source/sourcetest"
 )
@@ -26,20 +27,24 @@ func pages(log *sourcetest.Log) *atomic.Int64 {
 	return &n
 }
 
-// many makes projections that read the same stream, each with a recorder.
-func many(log *sourcetest.Log, n int, handle func(i int, e projector.Event[jumped])) ([]*projector.Projection, []*recorder) {
+// many makes projections that read the same stream, each with a recorder, the last one with more parts.
+func many(log *sourcetest.Log, n int, handle func(i int, e projector.Event[jumped]), more ...projector.Part) ([]*projector.Projection, []*recorder) {
 	ps, recs := make([]*projector.Projection, n), make([]*recorder, n)
 	for i := range n {
 		rec := &recorder{}
 		src := log.Stream("pony-0")
 		src.PageSize = 50
 		recs[i] = rec
-		ps[i] = projector.New(fmt.Sprintf("p%d", i), src, projector.On("pony.jumped", func(ctx context.Context, e projector.Event[jumped]) error {
+		parts := []projector.Part{projector.On("pony.jumped", func(ctx context.Context, e projector.Event[jumped]) error {
 			if handle != nil {
 				handle(i, e)
 			}
 			return rec.handle(ctx, e)
-		}))
+		})}
+		if i == n-1 {
+			parts = append(parts, more...)
+		}
+		ps[i] = projector.New(fmt.Sprintf("p%d", i), src, parts...)
 	}
 	return ps, recs
 }
@@ -57,7 +62,7 @@ func TestTenProjectionsReadOnce(t *testing.T) {
 		}
 		stop := running(t, r)
 		time.Sleep(10 * time.Second)
-		if n := read.Load(); n > 100 { // alone, each would have read 20; some begin too late to follow
+		if n := read.Load(); n > 20+2 {
 			t.Errorf("%d batches were read for 20 pages", n)
 		}
 		before := read.Load()
@@ -83,6 +88,74 @@ func TestTenProjectionsReadOnce(t *testing.T) {
 		if log.Open() != 0 {
 			t.Errorf("%d subscriptions left open", log.Open())
 		}
+	})
+}
+
+// late has a projection begin after the others.
+type late struct {
+	nothing
+	by time.Duration
+}
+
+func (l late) NewFold(string, checkpoint.Lease) projector.Fold {
+	time.Sleep(l.by)
+	return l
+}
+
+func TestProjectionsWaitForThoseThatBeginWithThem(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log, store := sourcetest.New(), newStore()
+		fill(log, 1, 5000)
+		read := pages(log)
+		ps, recs := many(log, 3, nil, late{by: 150 * time.Millisecond})
+		r, err := projector.NewRunner(store, ps, projector.Once())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := read.Load(); n > 100+2 {
+			t.Errorf("%d batches were read for 100 pages", n)
+		}
+		for _, rec := range recs {
+			inOrderAtLeastOnce(t, rec.keys(), 5000)
+		}
+	})
+}
+
+func TestProjectionFollowsInTheMiddleOfAPage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log, store := sourcetest.New(), newStore()
+		fill(log, 1, 3000)
+		ps, recs := many(log, 2, func(i int, _ projector.Event[jumped]) {
+			if i == 0 {
+				time.Sleep(100 * time.Microsecond)
+			}
+		}, late{by: time.Millisecond})
+		ps[0].With(projector.StartAt(checkpoint.AtNumber(1019)))
+		r, err := projector.NewRunner(store, ps)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop := running(t, r)
+		time.Sleep(50 * time.Millisecond)
+		if st := r.Status()[0]; st.State != projector.StateCatchingUp || log.Open() != 1 {
+			t.Errorf("%d subscriptions are open while the first is %s", log.Open(), st.State)
+		}
+		time.Sleep(time.Minute)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if n := len(recs[0].keys()); n != 1980 {
+			t.Errorf("%d calls for 1980 events", n)
+		}
+		if n := len(recs[1].keys()); n != 3000 {
+			t.Errorf("%d calls for 3000 events", n)
+		}
+		inOrderAtLeastOnce(t, recs[1].keys(), 3000)
 	})
 }
 

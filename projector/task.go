@@ -100,6 +100,7 @@ func (t *task) pause(stop context.Context, delay time.Duration, err error) {
 
 // attempt waits for the lease and works under it. It reports whether anything was committed.
 func (t *task) attempt(stop, hard context.Context) (progress bool, err error) {
+	defer t.absent()
 	if t.opts.once && t.target == nil {
 		head, err := t.p.source.Head(stop)
 		if err != nil {
@@ -222,6 +223,7 @@ func (t *task) acquire(stop context.Context) (checkpoint.Lease, error) {
 		if done, err := t.doneElsewhere(stop); done || err != nil {
 			return nil, err
 		}
+		t.absent()
 		if t.board.set(StateStandby, "owned by "+held.Owner) {
 			t.log.Info("waiting for the lease", keyOwner, held.Owner)
 		}
