@@ -108,7 +108,7 @@ func (s *session) prepare(c chunk) *flight {
 			}
 		}
 	}
-	f.change.Skipped = c.skipped
+	f.change.Skipped, f.change.Dedupe = c.skipped, c.dedupe
 	f.change.Ignored = int64(c.len()-len(c.diverted)) - c.skipped - f.change.Handled
 	f.change.Park = c.parked(s.original, s.cfg.redact)
 	for _, fold := range s.folds {
@@ -206,7 +206,6 @@ func (s *session) landed(f *flight) {
 	}
 	if len(f.diverted) > 0 {
 		s.showParked()
-		s.crowd()
 	}
 	s.board.committed(Commit{
 		Position: f.to, Handled: int(f.change.Handled), Ignored: int(f.change.Ignored), Skipped: int(f.change.Skipped),

@@ -23,8 +23,8 @@ type board struct {
 func newBoard(p *Projection, hs hooks) *board {
 	b := &board{hooks: hs, changed: make(chan struct{})}
 	b.status = Status{Name: p.name, State: StateStarting, Since: time.Now()}
-	if p.source != nil {
-		b.status.Source = p.source.String()
+	if f := p.Source(); f != nil {
+		b.status.Source = f.String()
 	}
 	return b
 }
@@ -139,20 +139,6 @@ func (b *board) skipped(n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.status.Skipped += n
-}
-
-// dropped notes parked events that were dropped on command.
-func (b *board) dropped(n int64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.status.Dropped += n
-}
-
-// expired notes parked events that were dropped because they were not to be kept.
-func (b *board) expired(n int64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.status.Expired += n
 }
 
 // parked notes how many events of how many ordering keys are parked.

@@ -17,6 +17,7 @@ type chunk struct {
 	called   []bool              // by index: has had its side effect; shorter than the run if none of the rest has
 	diverted []diverted          // in order of their index
 	skipped  int64               // so many of the events have lost their type because they are skipped
+	dedupe   checkpoint.Dedupe   // of a group; such a chunk is neither cut nor glued
 }
 
 // diverted is an event of a chunk that is parked instead of handled.

@@ -42,29 +42,6 @@ func NewCommand(name string, which Which, by string) checkpoint.Command {
 // execute does what was asked of the projection. Nothing is in flight while it does.
 func (s *session) execute(ctx context.Context, commands []checkpoint.Command) error {
 	defer s.keeper.executing.Store(false)
-	if err := s.standStill(ctx); err != nil {
-		return err
-	}
-	for _, c := range commands {
-		answer, err := s.obey(ctx, c)
-		if err != nil {
-			return err
-		}
-		s.log.Info("command executed", keyCommand, c.Name, keyBy, c.By, keyReason, answer.Text)
-		if err := s.update(ctx, checkpoint.Parking{Answers: []checkpoint.Answer{answer}}); err != nil {
-			return err
-		}
-	}
-	if s.held() {
-		return s.halt(ctx, s.hold.doubt)
-	}
-	s.show()
-	return nil
-}
-
-// standStill lands what is in flight and commits what was applied. What is left in hand is as it was received: events that
-// waited behind parked ones may not have to any more.
-func (s *session) standStill(ctx context.Context) error {
 	s.quiesce()
 	if err := s.land(ctx); err != nil {
 		return err
@@ -76,8 +53,22 @@ func (s *session) standStill(ctx context.Context) error {
 		}
 	}
 	s.rollback()
-	s.hand.restore()
+	s.hand.restore() // those that waited behind parked events may not have to
 	s.applied = 0
+	for _, c := range commands {
+		answer, err := s.obey(ctx, c)
+		if err != nil {
+			return err
+		}
+		s.log.Info("command executed", keyCommand, c.Name, keyBy, c.By, keyReason, answer.Text)
+		if err := s.update(ctx, checkpoint.Parking{Answers: []checkpoint.Answer{answer}}); err != nil {
+			return err
+		}
+	}
+	if s.held() {
+		return s.halt(s.hold.doubt)
+	}
+	s.show()
 	return nil
 }
 
@@ -270,15 +261,15 @@ func (s *session) dropParked(ctx context.Context, which Which) (string, error) {
 	dropped := 0
 	for _, key := range keys {
 		for {
-			rows, err := s.chosen(ctx, key, which.Number)
+			numbers, err := s.numbers(ctx, key, which.Number)
 			if err != nil {
 				return "", err
 			}
-			if err := s.forgetParked(ctx, rows, "command"); err != nil {
+			if err := s.update(ctx, checkpoint.Parking{Unpark: numbers}); err != nil {
 				return "", err
 			}
-			s.board.dropped(int64(len(rows)))
-			dropped += len(rows)
+			s.unparked(key, int64(len(numbers)))
+			dropped += len(numbers)
 			if s.parked[key] == 0 || which.Number != 0 {
 				break
 			}
@@ -287,16 +278,20 @@ func (s *session) dropParked(ctx context.Context, which Which) (string, error) {
 	return fmt.Sprintf("%d dropped, %d still parked", dropped, s.countParked()), nil
 }
 
-// chosen returns the first parked events of a key, or only the one of a number.
-func (s *session) chosen(ctx context.Context, key string, number int64) ([]checkpoint.Parked, error) {
+// numbers returns those of the first parked events of a key, or only the one given.
+func (s *session) numbers(ctx context.Context, key string, number int64) ([]int64, error) {
 	if number != 0 {
-		return s.parking.Parked(ctx, &key, number-1, 1)
+		return []int64{number}, nil
 	}
 	rows, err := s.parking.Parked(ctx, &key, 0, parkedPage)
-	if err == nil && len(rows) == 0 {
-		err = errNothingParked
+	if err != nil {
+		return nil, err
 	}
-	return rows, err
+	numbers := make([]int64, len(rows))
+	for i := range rows {
+		numbers[i] = rows[i].Number
+	}
+	return numbers, nil
 }
 
 // unparked notes that events of a key are not parked any more.

@@ -19,4 +19,8 @@ const (
 	keyAttempt     = "attempt"
 	keyDelay       = "delay"
 	keyErr         = "err"
+	keyGroup       = "group"
+	keyInFlight    = "in_flight"
+	keyInHand      = "in_hand"
+	keyTimeout     = "timeout"
 )

@@ -60,7 +60,6 @@ type settings struct {
 	parkWhole bool
 	decode    *Action // nil = that of retry
 	maxParked int
-	retention Retention
 	redact    func(*checkpoint.Parked)
 	maxDeaths int
 
@@ -71,6 +70,10 @@ type settings struct {
 	stallAfter     time.Duration
 	upcasters      *codec.Upcasters
 	metadataCodec  *metadataCodec
+
+	dedupe   time.Duration // of a group; 0 = without
+	inFlight int           // of a group; 0 = as usual
+	onceIdle time.Duration
 }
 
 // Defaults of the options.
@@ -95,6 +98,7 @@ func defaults() config {
 
 			handlerTimeout: DefaultHandlerTimeout,
 			stallAfter:     DefaultStallAfter,
+			onceIdle:       DefaultOnceIdle,
 		},
 		logger:   slog.New(slog.DiscardHandler),
 		owner:    defaultOwner(),
@@ -163,6 +167,15 @@ func (s *settings) validate() error {
 			fail(name, u, "an Unhandled that fits")
 		}
 	}
+	if s.dedupe < 0 {
+		fail("WithDedupe", s.dedupe, "positive")
+	}
+	if s.inFlight < 0 {
+		fail("WithInFlight", s.inFlight, "at least 1")
+	}
+	if s.onceIdle <= 0 {
+		fail("WithOnceIdle", s.onceIdle, "positive")
+	}
 	if s.workers < 1 {
 		fail("WithWorkers", s.workers, "at least 1")
 	}
@@ -175,7 +188,7 @@ func (s *settings) validate() error {
 	if slices.ContainsFunc(s.middleware, func(m Middleware) bool { return m == nil }) {
 		fail("WithMiddleware", "nil", "a function")
 	}
-	return errors.Join(append(errs, s.retention.validate(), s.retry.validate())...)
+	return errors.Join(append(errs, s.retry.validate())...)
 }
 
 // decodeThen is what happens with an event that cannot be decoded.
@@ -229,12 +242,9 @@ func WithBatchTime(d time.Duration) Tuning { return tuning(func(s *settings) { s
 // WithRetry sets what happens when a handler fails. Defaults to [DefaultRetryPolicy].
 func WithRetry(p RetryPolicy) Tuning { return tuning(func(s *settings) { s.retry = p }) }
 
-// WithMaxParked sets how many events of a projection are parked at most; the next one stops it, unless [WithParkedRetention]
-// has the oldest go. Defaults to [DefaultMaxParked].
+// WithMaxParked sets how many events of a projection are parked at most; the next one stops it. Defaults to
+// [DefaultMaxParked].
 func WithMaxParked(n int) Tuning { return tuning(func(s *settings) { s.maxParked = n }) }
-
-// WithParkedRetention sets how long parked events are kept. Defaults to for ever.
-func WithParkedRetention(r Retention) Tuning { return tuning(func(s *settings) { s.retention = r }) }
 
 // WithMaxDeaths sets how often the process must die at the same event, tried on its own, before the event is parked.
 // Defaults to [DefaultMaxDeaths].

@@ -12,6 +12,8 @@ type job struct {
 	seq   int64
 	lane  string // ordering key: jobs of one lane run one after the other
 	event *source.Event
+	of    *pending // of a group
+	free  bool     // has no lane
 }
 
 type result struct {
@@ -29,6 +31,7 @@ type pool struct {
 	ready   []job            // first of their lane, not yet on their way to a worker
 	waiting map[string][]job // behind another of their lane; the lane is a key as long as one of its jobs is ready or running
 	pending int              // jobs that were added and have no result yet
+	keep    bool             // a failure does not end its lane
 }
 
 func newPool(ctx context.Context, s *session, workers int) *pool {
@@ -47,6 +50,10 @@ func newPool(ctx context.Context, s *session, workers int) *pool {
 // add takes a job on.
 func (p *pool) add(j job) {
 	p.pending++
+	if j.free {
+		p.ready = append(p.ready, j)
+		return
+	}
 	if queue, busy := p.waiting[j.lane]; busy {
 		p.waiting[j.lane] = append(queue, j)
 		return
@@ -66,12 +73,16 @@ func (p *pool) next() (chan<- job, job) {
 // given notes that the next job is on its way to a worker.
 func (p *pool) given() { p.ready = p.ready[1:] }
 
-// done notes a result, and lets the next job of its lane follow, or forgets them all if it has failed.
+// done notes a result, and lets the next job of its lane follow, or forgets them all if it has failed and that is to end the
+// lane.
 func (p *pool) done(r result) {
 	p.pending--
+	if r.free {
+		return
+	}
 	queue := p.waiting[r.lane]
 	switch {
-	case r.err != nil:
+	case r.err != nil && !p.keep:
 		p.pending -= len(queue)
 		delete(p.waiting, r.lane)
 	case len(queue) == 0:
@@ -94,6 +105,9 @@ func (p *pool) forget() {
 	}
 	p.pending -= len(p.ready)
 	for _, j := range p.ready {
+		if j.free {
+			continue
+		}
 		p.pending -= len(p.waiting[j.lane])
 		delete(p.waiting, j.lane)
 	}

@@ -45,7 +45,9 @@ func (s *session) show() {
 // state publishes a state, here and in the database.
 func (s *session) state(state State, reason string) {
 	if s.board.set(state, reason) {
-		s.keeper.tell(state, reason)
+		if s.keeper != nil {
+			s.keeper.tell(state, reason)
+		}
 		s.log.Debug("state", keyState, string(state), keyReason, reason)
 	}
 }

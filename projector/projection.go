@@ -20,7 +20,8 @@ import (
 // before the rows of its event, and again after a crash; rows and what OnTx wrote count exactly once.
 type Projection struct {
 	name     string
-	source   source.Source
+	source   source.Source // nil = reads a group
+	group    source.Group
 	effects  map[string]*Handler // On, by event type; "" = OnAny
 	txs      map[string]*Handler // OnTx, likewise
 	folders  []Folder
@@ -28,14 +29,23 @@ type Projection struct {
 	errs     []error
 }
 
-// New makes a projection that reads src. The name identifies its position in the store, so it must stay the same.
+// New makes a projection that reads from: a [source.Source] or a [source.Group]. The name identifies its position in the store, so it must stay the same.
 // Mistakes are reported by [NewRunner], all at once.
 //
 //	projector.New("ponies", src,
 //		projector.On("pony.born", greet),
 //		projector.On("pony.jumped", applaud))
-func New(name string, src source.Source, parts ...Part) *Projection {
-	p := &Projection{name: name, source: src, effects: make(map[string]*Handler), txs: make(map[string]*Handler)}
+func New(name string, from source.Feed, parts ...Part) *Projection {
+	p := &Projection{name: name, effects: make(map[string]*Handler), txs: make(map[string]*Handler)}
+	switch from := from.(type) {
+	case nil:
+	case source.Source:
+		p.source = from
+	case source.Group:
+		p.group = from
+	default:
+		p.errs = append(p.errs, fmt.Errorf("a %T is neither a source nor a group", from))
+	}
 	for _, part := range parts {
 		p.add(part)
 	}
@@ -51,16 +61,15 @@ func (p *Projection) With(settings ...Setting) *Projection {
 // Name of the projection.
 func (p *Projection) Name() string { return p.name }
 
-// Source that the projection reads.
-func (p *Projection) Source() source.Source { return p.source }
-
-// RetryPolicy is what happens with events of the projection that fail.
-func (p *Projection) RetryPolicy() RetryPolicy {
-	s := defaults().settings
-	for _, set := range p.settings {
-		set.applyProjection(&s)
+// Source is what the projection reads, nil if there is none.
+func (p *Projection) Source() source.Feed {
+	switch {
+	case p.source != nil:
+		return p.source
+	case p.group != nil:
+		return p.group
 	}
-	return s.retry
+	return nil
 }
 
 // Start returns where the projection starts if the store does not know it. It asks the source where that depends on the
@@ -70,7 +79,7 @@ func (p *Projection) Start(ctx context.Context) (checkpoint.Position, error) {
 	for _, set := range p.settings {
 		set.applyProjection(&s)
 	}
-	if s.findStart != nil {
+	if s.findStart != nil && p.source != nil {
 		return s.findStart(ctx, p.source)
 	}
 	return s.start, nil
@@ -89,7 +98,7 @@ func (p *Projection) Tables() []*checkpoint.Table {
 // not part of it. The store refuses to go on with rows of another fingerprint, see [checkpoint.SameRows].
 func (p *Projection) Fingerprint() string {
 	h := sha256.New()
-	_, _ = fmt.Fprintf(h, "source %q\n", p.source.String())
+	_, _ = fmt.Fprintf(h, "source %q\n", p.Source().String())
 	cores := make([]string, len(p.folders))
 	var additions []string
 	for i, f := range p.folders {
@@ -220,7 +229,7 @@ func (p *Projection) validate() error {
 	if p.name == "" {
 		errs = append(errs, errors.New("has no name"))
 	}
-	if p.source == nil {
+	if p.Source() == nil && len(p.errs) == 0 {
 		errs = append(errs, errors.New("has no source"))
 	}
 	if len(p.effects)+len(p.txs)+len(p.folders) == 0 && len(p.errs) == 0 {

@@ -80,6 +80,9 @@ func (r *Runner) add(p *Projection) error {
 	if err := cfg.validate(); err != nil {
 		return fmt.Errorf("projection %q: %w", p.name, err)
 	}
+	if err := p.checkGroup(&cfg, r.store); err != nil {
+		return err
+	}
 	if r.cfg.logger != nil {
 		r.tasks = append(r.tasks, newTask(p, r.store, &r.cfg, cfg))
 	}

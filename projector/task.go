@@ -25,7 +25,6 @@ type task struct {
 	log   *slog.Logger
 	board *board
 	whole bool // all events have one ordering key
-	calls []HandlerHook
 	hub   *hub // shared with other projections; nil = reads alone
 
 	ensured bool                 // the tables are there
@@ -38,7 +37,7 @@ func newTask(p *Projection, store checkpoint.Store, opts *config, cfg settings) 
 	return &task{
 		p: p, store: store, opts: opts, cfg: cfg,
 		log:   opts.logger.With(keyProjection, p.name),
-		board: newBoard(p, opts.hooks), tries: make(map[uuid.UUID]tries), calls: opts.hooks.handlerHooks(),
+		board: newBoard(p, opts.hooks), tries: make(map[uuid.UUID]tries),
 		whole: cfg.parkWhole || cfg.orderBy == nil && p.crossing() != "",
 	}
 }
@@ -103,12 +102,15 @@ func (t *task) pause(stop context.Context, delay time.Duration, err error) {
 func (t *task) attempt(stop, hard context.Context) (progress bool, err error) {
 	defer t.absent()
 	if t.opts.once && t.target == nil {
-		head, err := t.p.source.Head(stop)
+		head, err := t.p.Source().Head(stop)
 		if err != nil {
-			return false, fmt.Errorf("ask for the end of %s: %w", t.p.source, err)
+			return false, fmt.Errorf("ask for the end of %s: %w", t.p.Source(), err)
 		}
 		t.target = &head
 		t.board.head(head)
+	}
+	if t.p.group != nil && t.cfg.dedupe == 0 {
+		return t.consume(stop, hard)
 	}
 	if err := t.ensureTables(stop); err != nil {
 		return false, err
@@ -306,7 +308,7 @@ func (t *task) settleDoubt(stored checkpoint.Position) {
 func (t *task) askHead(ctx context.Context) (checkpoint.Position, error) {
 	ctx, cancel := context.WithTimeout(ctx, headEvery)
 	defer cancel()
-	return t.p.source.Head(ctx)
+	return t.p.Source().Head(ctx)
 }
 
 // watchHead publishes where the source ends, until ctx ends.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"github.com/photonpump/projector/codec"
 	"github.com/photonpump/projector/projector/source"
 )
@@ -48,13 +50,16 @@ func (s *session) forget(c *chunk) {
 	}
 	for _, events := range c.slices(0, c.len()) {
 		for i := range events {
-			id := events[i].RecordID()
-			delete(s.originals, id)
-			delete(s.broken, id)
-			delete(s.accepted, id)
-			delete(s.tries, id)
+			s.forgetEvent(events[i].RecordID())
 		}
 	}
+}
+
+func (s *session) forgetEvent(id uuid.UUID) {
+	delete(s.originals, id)
+	delete(s.broken, id)
+	delete(s.accepted, id)
+	delete(s.tries, id)
 }
 
 // metadataCodec chooses a codec by a member of an event's metadata.

@@ -29,6 +29,9 @@ func (r *Runner) task(name string) (*task, error) {
 // well while another process owns the projection.
 func (r *Runner) WaitFor(ctx context.Context, projection string, at checkpoint.Position) error {
 	t, err := r.task(projection)
+	if err == nil && t.p.group != nil {
+		err = fmt.Errorf("wait for projection %q: %w: nobody can tell what is handled up to a position", projection, ErrGroup)
+	}
 	if err != nil {
 		return err
 	}
@@ -93,6 +96,9 @@ func (t *task) wait(ctx context.Context, st *Status, changed <-chan struct{}) er
 // owns the projection, this process takes the lease, executes the command itself, and releases the lease.
 func (r *Runner) Execute(ctx context.Context, projection string, c checkpoint.Command) (checkpoint.Command, error) {
 	t, err := r.task(projection)
+	if err == nil && t.p.group != nil {
+		err = fmt.Errorf("projection %q: %w; what it has parked is in the event store: replay it there", projection, ErrGroup)
+	}
 	if err != nil {
 		return c, err
 	}

@@ -2,7 +2,6 @@ package esnode
 
 import (
 	"bytes"
-	"cmp"
 	"slices"
 	"time"
 
@@ -19,8 +18,6 @@ type groupMessage struct {
 	parking  bool     // it is being parked
 	consumer *consumer
 	due      time.Time // when it is delivered again; zero: never
-
-	delivering bool // see there
 }
 
 // newGroupMessage copies an event.
@@ -32,9 +29,6 @@ func newGroupMessage(e eventlog.Resolved) *groupMessage {
 	}
 	return m
 }
-
-// byNumber is the order in which messages are delivered again.
-func byNumber(a, b *groupMessage) int { return cmp.Compare(a.number, b.number) }
 
 // insertByNumber keeps messages that are delivered again in the order of their numbers.
 func insertByNumber(list []*groupMessage, m *groupMessage) []*groupMessage {

@@ -15,6 +15,7 @@ import (
 	"github.com/photonpump/projector/projector"
 	"github.com/photonpump/projector/projector/cli/internal/measure"
 	"github.com/photonpump/projector/projector/config"
+	"github.com/photonpump/projector/projector/source"
 )
 
 // benchmark is everything that is measured in one go.
@@ -57,13 +58,17 @@ func (b *benchmark) enough(n int64) bool { return b.flags.events > 0 && n >= b.f
 // read takes the events of a projection and drops them.
 func (b *benchmark) read(ctx context.Context, p *projector.Projection) (r benchResult, err error) {
 	r = benchResult{Work: "read", Projection: p.Name(), description: "read " + p.Name()}
-	head, err := p.Source().Head(ctx)
+	src, ok := p.Source().(source.Source)
+	if !ok {
+		return r, fmt.Errorf("projection %s reads %s: to read it is to take events from it", p.Name(), p.Source())
+	}
+	head, err := src.Head(ctx)
 	if err != nil || head.IsStart() {
 		return r, err
 	}
 	m := measure.Start()
 	defer func() { r.cost(m.Stop()) }()
-	sub, err := p.Source().Subscribe(ctx, checkpoint.Position{})
+	sub, err := src.Subscribe(ctx, checkpoint.Position{})
 	if err != nil {
 		return r, err
 	}

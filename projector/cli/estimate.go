@@ -43,9 +43,11 @@ func (e *env) estimate(ctx context.Context, p *plan, cfg *config.Config, client 
 		how := ""
 		if i < len(cfg.Projections) {
 			s, err = sampleRun(ctx, cfg.Build(client)[i], w.from, limit)
-		} else {
-			s, err = sampleRead(ctx, projections[i].Source(), w.from, limit)
+		} else if src, ok := projections[i].Source().(source.Source); ok {
+			s, err = sampleRead(ctx, src, w.from, limit)
 			how = " read only"
+		} else {
+			continue // to read a group is to take events from it
 		}
 		e.line.Clear()
 		if err != nil {

@@ -77,12 +77,20 @@ func readLag(ctx context.Context, src source.Source, at checkpoint.Position) (la
 	return l, nil
 }
 
+var errGroupLag = errors.New("a group shares its events among consumers; the event store knows what waits in it")
+
 // measureLags asks for the lag of several positions at once.
-func measureLags(ctx context.Context, sources []source.Source, at []checkpoint.Position) []lag {
+func measureLags(ctx context.Context, sources []source.Feed, at []checkpoint.Position) []lag {
 	lags := make([]lag, len(sources))
 	var asking sync.WaitGroup
 	for i, src := range sources {
-		asking.Go(func() { lags[i] = measureLag(ctx, src, at[i]) }) // ends with ctx
+		asking.Go(func() { // ends with ctx
+			if src, ok := src.(source.Source); ok {
+				lags[i] = measureLag(ctx, src, at[i])
+			} else {
+				lags[i] = unknownLag(errGroupLag)
+			}
+		})
 	}
 	asking.Wait()
 	return lags

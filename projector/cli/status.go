@@ -125,7 +125,7 @@ func (e *env) statusOf(ctx context.Context, cfg *config.Config, store checkpoint
 
 // addLags asks the event store for the lag of each projection that is defined; away is why it cannot be asked.
 func addLags(ctx context.Context, lines []statusLine, defined []*projector.Projection, away error) {
-	var sources []source.Source
+	var sources []source.Feed
 	var at []checkpoint.Position
 	for i, p := range defined { // the first lines, in this order
 		sources, at = append(sources, p.Source()), append(at, lines[i].at)
@@ -161,7 +161,11 @@ func statusLines(defined []*projector.Projection, known []checkpoint.Status) []s
 	for _, p := range defined {
 		s, ok := byName[p.Name()]
 		if !ok {
-			lines = append(lines, statusLine{Name: p.Name(), State: "never run", Position: checkpoint.Position{}.String()})
+			l := statusLine{Name: p.Name(), State: "never run", Position: checkpoint.Position{}.String()}
+			if _, group := p.Source().(source.Group); group {
+				l.State, l.Reason = "not known", "its group is all that keeps a position; see the processes that run it"
+			}
+			lines = append(lines, l)
 			continue
 		}
 		delete(byName, p.Name())

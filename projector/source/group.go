@@ -32,11 +32,11 @@ type Group interface {
 type Consumer interface {
 	// Next waits for deliveries. After an error, other than that of ctx, the consumer has ended.
 	Next(ctx context.Context) ([]Delivery, error)
-	// Ack says that events were handled. Ids are those of [Event.RecordID]. It does not wait; an answer that is lost, or
-	// names what is not delivered, does nothing.
-	Ack(ids ...uuid.UUID)
+	// Ack says that events were handled. It does not wait; an answer that is lost, or names what is not delivered, does
+	// nothing.
+	Ack(receipts ...uuid.UUID)
 	// Nak says that events were not handled, what is to become of them, and why. It does not wait either.
-	Nak(action NakAction, reason string, ids ...uuid.UUID)
+	Nak(action NakAction, reason string, receipts ...uuid.UUID)
 	// Flush waits until the log has seen what was answered before.
 	Flush(ctx context.Context) error
 	// Timeout is how long an event may go without an answer before it is delivered again; 0 = not known.
@@ -48,7 +48,8 @@ type Consumer interface {
 // Delivery is an event that wants an answer.
 type Delivery struct {
 	Event
-	Retry int // deliveries before this one, as far as the log counts them
+	Receipt uuid.UUID // names it in the answer; the same when it is delivered again
+	Retry   int       // deliveries before this one, as far as the log counts them
 }
 
 // NakAction is what becomes of an event that was not handled.

@@ -46,6 +46,7 @@ func UpdateGroup(s esclient.PersistentSettings) GroupOption {
 // It must exist unless an option says otherwise.
 func Group(client *esclient.Client, streamName, name string, opts ...GroupOption) source.Group {
 	g := &group{client: client, stream: stream{client: client, name: streamName}, name: name}
+	g.parked = "$persistentsubscription-" + streamName + "::" + name + "-parked"
 	for _, o := range opts {
 		o.applyGroup(g)
 	}
@@ -56,6 +57,7 @@ type group struct {
 	client   *esclient.Client
 	stream   stream
 	name     string
+	parked   string // stream of links to parked events
 	create   bool
 	update   bool
 	settings esclient.PersistentSettings
@@ -179,8 +181,12 @@ func (c *consumer) Next(ctx context.Context) ([]source.Delivery, error) {
 	out := make([]source.Delivery, len(in.Events))
 	for i := range in.Events {
 		e := &in.Events[i]
-		fill(&out[i].Event, e)
-		out[i].Position, out[i].Retry = c.group.position(e), e.RetryCount
+		d := &out[i]
+		fill(&d.Event, e)
+		d.Position, d.Receipt, d.Retry = c.group.position(e), e.RecordID(), e.RetryCount
+		if d.Link != nil && d.Link.Stream == c.group.parked && !d.Link.Unresolved {
+			d.Link = nil // how it was parked is nothing to the handler, and its id would be another than the first time
+		}
 	}
 	return out, nil
 }

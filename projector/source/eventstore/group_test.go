@@ -77,9 +77,9 @@ func TestGroup(t *testing.T) {
 			t.Errorf("delivery %d is %+v", i, d)
 		}
 	}
-	first.Ack(got[0].RecordID())
-	first.Nak(source.NakPark, "no good", got[1].RecordID())
-	first.Nak(source.NakSkip, "not wanted", got[2].RecordID())
+	first.Ack(got[0].Receipt)
+	first.Nak(source.NakPark, "no good", got[1].Receipt)
+	first.Nak(source.NakSkip, "not wanted", got[2].Receipt)
 	if err := first.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -94,20 +94,20 @@ func TestGroup(t *testing.T) {
 	if again.Number != 3 || again.Retry != 1 {
 		t.Errorf("delivered again: event %d, retry %d", again.Number, again.Retry)
 	}
-	second.Nak(source.NakRetry, "once more", again.RecordID())
+	second.Nak(source.NakRetry, "once more", again.Receipt)
 	if again = deliveries(t, second, 1)[0]; again.Number != 3 || again.Retry != 2 {
 		t.Errorf("delivered again: event %d, retry %d", again.Number, again.Retry)
 	}
-	second.Ack(again.RecordID())
+	second.Ack(again.Receipt)
 
 	if err := c.ReplayParked(t.Context(), "s", "g"); err != nil {
 		t.Fatal(err)
 	}
 	replayed := deliveries(t, second, 1)[0]
-	if replayed.Number != 1 || replayed.Position != checkpoint.AtNumber(1) || replayed.RecordID() == got[1].RecordID() {
+	if replayed.Number != 1 || replayed.Position != checkpoint.AtNumber(1) || replayed.Receipt == got[1].Receipt || replayed.RecordID() != got[1].RecordID() {
 		t.Errorf("replayed: %+v", replayed)
 	}
-	second.Ack(replayed.RecordID())
+	second.Ack(replayed.Receipt)
 	second.Ack()
 	second.Ack(uuid.New())
 	if err := second.Flush(t.Context()); err != nil {
