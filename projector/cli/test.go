@@ -16,7 +16,7 @@ import (
 )
 
 const testLong = `Runs the tests of the file: each gives events to the projections and compares the rows that come of them. Every test runs
-in memory and on SQLite, there once with each event alone and once with all of them in one batch.`
+in memory (unless it uses sql) and on SQLite, there once with each event alone and once with all of them in one batch.`
 
 func newTest(e *env) *cobra.Command {
 	return e.command(&cobra.Command{
@@ -42,6 +42,8 @@ func (e *env) test(ctx context.Context, _ []string) error {
 	for i, t := range cfg.Tests {
 		err := runTest(ctx, t, filepath.Join(dir, fmt.Sprintf("%d.db", i)))
 		switch {
+		case err == nil && t.WantsSQL():
+			e.printf("ok    %s (on SQLite only, as sql wants a database)\n", t.Name)
 		case err == nil:
 			e.printf("ok    %s\n", t.Name)
 		case errors.Is(err, config.ErrTestFailed):
@@ -59,8 +61,10 @@ func (e *env) test(ctx context.Context, _ []string) error {
 
 // runTest runs a test in memory and on SQLite.
 func runTest(ctx context.Context, t *config.Test, path string) error {
-	if err := t.Run(ctx, memory.Open()); err != nil {
-		return err
+	if !t.WantsSQL() {
+		if err := t.Run(ctx, memory.Open()); err != nil {
+			return err
+		}
 	}
 	var store checkpoint.Store
 	store, err := sqlite.Open(ctx, path)

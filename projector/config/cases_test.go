@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/photonpump/projector/checkpoint"
@@ -45,8 +46,16 @@ func runTests(t *testing.T, pattern string) {
 				t.Error(cfg.Warnings)
 			}
 			onEachStore(t, func(t *testing.T, store checkpoint.Store) {
+				_, hasSQL := store.(checkpoint.ViewStore)
 				for _, test := range cfg.Tests {
-					if err := test.Run(t.Context(), store); err != nil {
+					err := test.Run(t.Context(), store)
+					if test.WantsSQL() && !hasSQL {
+						if err == nil || !strings.Contains(err.Error(), "wants a database") {
+							t.Errorf("got error %v, want one that says why it cannot be run", err)
+						}
+						continue
+					}
+					if err != nil {
 						t.Error(err)
 					}
 				}

@@ -21,12 +21,18 @@ func (w *walker) compile(d *document) {
 		p := &Projection{Name: raw.Name, Source: raw.Value.source, settings: raw.Value.settings(), retry: orRetry(raw.Value.retry)}
 		var compilers []*tableCompiler
 		decoders := newDecoders(d.events.decoders())
+		p.sql = &sqlPart{projection: raw.Name}
 		for _, t := range w.tables(raw, path) {
 			if other, taken := tables[t.name]; taken {
 				w.fail(t.node, t.path, "table %q is already written by projection %q", t.name, other)
 			}
 			tables[t.name] = raw.Name
 			def := w.define(t)
+			p.order = append(p.order, t.name)
+			if len(t.sql) > 0 {
+				p.sql.add(w, t, def)
+				continue
+			}
 			compilers = append(compilers, &tableCompiler{
 				walker: w, placedTable: t, def: def, decoders: decoders, events: d.events, counters: make([]bool, len(def.Columns)), changed: make([]bool, len(def.Columns)),
 			})
@@ -44,18 +50,20 @@ func (w *walker) compile(d *document) {
 				models = append(models, m)
 			}
 		}
-		w.lintParking(raw, compilers)
-		p.settings = append(p.settings, w.compileOrder(raw, path, compilers, d.events)...)
+		w.lintParking(raw, compilers, p.sql)
+		p.settings = append(p.settings, w.compileOrder(raw, path, compilers, p.sql, d.events)...)
 		p.model = readmodel.Join(models...)
 		d.Projections = append(d.Projections, p)
 	}
+	w.compileSQL(d)
 }
 
 // placedTable is a table with its place in the file.
 type placedTable struct {
 	*rawTable
-	path   string
-	onPath string // of `on`
+	path    string
+	onPath  string // of `on`
+	sqlPath string // of `sql`
 }
 
 // tables returns the tables of a projection: that of `table`, or those of `tables`.
@@ -73,11 +81,9 @@ func (w *walker) tables(raw *named[rawProjection], path string) []placedTable {
 		if t.name = orDefault(t.name, raw.Name); t.node == nil {
 			return nil
 		}
-		t.key, t.on = p.key, p.on
-		if len(p.on) == 0 && !w.failedWithin(join(path, "on")) {
-			w.fail(p.node, path, "on is missing: what do events do to the row?")
-		}
-		return []placedTable{{t, join(path, "table"), join(path, "on")}}
+		t.key, t.on, t.sql = p.key, p.on, p.sql
+		w.oneOfOnAndSQL(t, p.node, path)
+		return []placedTable{{t, join(path, "table"), join(path, "on"), join(path, "sql")}}
 	case len(p.tables) == 0:
 		if !w.failedWithin(join(path, "table")) && !w.failedWithin(join(path, "tables")) {
 			w.fail(p.node, path, "table is missing: the table that is kept up to date")
@@ -86,6 +92,9 @@ func (w *walker) tables(raw *named[rawProjection], path string) []placedTable {
 	case len(p.on) > 0:
 		w.fail(p.node, join(path, "on"), "with several tables, each has its own on")
 		return nil
+	case len(p.sql) > 0:
+		w.fail(p.node, join(path, "sql"), "with several tables, each has its own sql")
+		return nil
 	}
 	var tables []placedTable
 	for i := range p.tables {
@@ -93,13 +102,26 @@ func (w *walker) tables(raw *named[rawProjection], path string) []placedTable {
 		if t.name = p.tables[i].Name; t.node == nil {
 			continue
 		}
-		if len(t.key) == 0 {
+		at := join(join(path, "tables"), t.name)
+		w.oneOfOnAndSQL(t, t.node, at)
+		if len(t.key) == 0 && len(t.sql) == 0 {
 			t.key = p.key
 		}
-		at := join(join(path, "tables"), t.name)
-		tables = append(tables, placedTable{t, at, join(at, "on")})
+		tables = append(tables, placedTable{t, at, join(at, "on"), join(at, "sql")})
 	}
 	return tables
+}
+
+// oneOfOnAndSQL checks that a table is written in one way. path is of the mapping that has on and sql.
+func (w *walker) oneOfOnAndSQL(t *rawTable, n *yaml.Node, path string) {
+	switch {
+	case len(t.on) > 0 && len(t.sql) > 0:
+		w.fail(n, path, "has on and sql: a table is written by one or the other; put the other in a table of its own, under tables")
+	case len(t.on) == 0 && len(t.sql) == 0 && !w.failedWithin(join(path, "on")) && !w.failedWithin(join(path, "sql")):
+		w.fail(n, path, "on is missing: what do events do to the row?")
+	case len(t.sql) > 0 && len(t.key) > 0:
+		w.fail(t.key[0].node, join(path, "key"), "a table with sql has no key: its statements say which rows they change")
+	}
 }
 
 // compileTable makes the model of a table; nil after it has noted a mistake.

@@ -31,8 +31,17 @@ func TestMain(m *testing.M) {
 // onEachStore runs a test on every kind of store.
 func onEachStore(t *testing.T, test func(t *testing.T, store checkpoint.Store)) {
 	t.Helper()
+	t.Run("memory", func(t *testing.T) {
+		t.Parallel()
+		test(t, memory.Open())
+	})
+	onEachDatabase(t, test)
+}
+
+// onEachDatabase runs a test on every kind of store with SQL.
+func onEachDatabase(t *testing.T, test func(t *testing.T, store checkpoint.Store)) {
+	t.Helper()
 	for name, open := range map[string]func(t *testing.T) (checkpoint.Store, error){
-		"memory": func(*testing.T) (checkpoint.Store, error) { return memory.Open(), nil },
 		"sqlite": func(t *testing.T) (checkpoint.Store, error) {
 			return sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "test.db"))
 		},

@@ -76,7 +76,12 @@ func foldAll(t *testing.T, store checkpoint.Store, p *Projection, events []sourc
 // rowsOf returns the rows of the projection's first table, by key, as JSON has them.
 func rowsOf(t *testing.T, store checkpoint.Store, p *Projection) map[string]map[string]any {
 	t.Helper()
-	def := p.Tables()[0]
+	return rowsOfTable(t, store, p.Tables()[0])
+}
+
+// rowsOfTable returns the rows of a table, by key, as JSON has them.
+func rowsOfTable(t *testing.T, store checkpoint.Store, def *checkpoint.Table) map[string]map[string]any {
+	t.Helper()
 	rows := map[string]map[string]any{}
 	err := store.Rows(t.Context(), def, 0, func(row []any) bool {
 		m := map[string]any{}

@@ -17,6 +17,10 @@ func (w *walker) warn(n *yaml.Node, path, format string, args ...any) {
 	})
 }
 
+func (w *walker) warnAt(line, column int, path, format string, args ...any) {
+	w.warnings = append(w.warnings, &Mistake{File: w.file, Line: line, Column: column, Path: path, Problem: fmt.Sprintf(format, args...)})
+}
+
 // lintURL warns of a password that stands in the file itself.
 func (w *walker) lintURL(n *yaml.Node, path string) {
 	u, err := url.Parse(n.Value)

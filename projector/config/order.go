@@ -34,16 +34,20 @@ func (parkKind) read(w *walker, n *yaml.Node, path string, v *placedText) {
 }
 
 // compileOrder makes the setting for the order of events, and notes mistakes in it.
-func (w *walker) compileOrder(raw *named[rawProjection], path string, compilers []*tableCompiler, events declaredEvents) []projector.Setting {
+func (w *walker) compileOrder(raw *named[rawProjection], path string, compilers []*tableCompiler, sql *sqlPart, events declaredEvents) []projector.Setting {
 	p := &raw.Value
 	switch {
 	case p.orderBy != nil && p.park.text == parkProjection:
 		w.fail(p.park.node, join(path, "park"), "everything waits behind a parked event, so there is nothing to order by: want order_by or park: projection")
 		return nil
 	case p.orderBy != nil:
-		return w.compileOrderBy(*p.orderBy, compilers, events)
+		return w.compileOrderBy(*p.orderBy, compilers, sql, events)
 	case p.park.text == parkProjection:
 		return []projector.Setting{projector.ParkProjection()}
+	}
+	if p.park.text == parkKey && len(sql.tables) > 0 {
+		w.fail(p.park.node, join(path, "park"), "which rows sql changes is not known, so that an event has no key of its own: want order_by, or park: projection")
+		return nil
 	}
 	if why, at, node := w.crossing(compilers); why != "" && p.park.text == parkKey {
 		w.fail(p.park.node, join(path, "park"), "an event of %s (line %d) %s, so that it has no key of its own: want order_by, or park: projection",
@@ -53,22 +57,26 @@ func (w *walker) compileOrder(raw *named[rawProjection], path string, compilers 
 }
 
 // compileOrderBy makes one program for each event type, since each may be declared with another body.
-func (w *walker) compileOrderBy(e expression, compilers []*tableCompiler, events declaredEvents) []projector.Setting {
+func (w *walker) compileOrderBy(e expression, compilers []*tableCompiler, sql *sqlPart, events declaredEvents) []projector.Setting {
 	o := &order{routes: map[string]*orderRoute{}}
 	decoders := newDecoders(events.decoders())
+	eventTypes := sql.rawTypes()
 	for _, c := range compilers {
 		for _, on := range c.on {
-			if o.routes[on.Name] != nil {
-				continue
-			}
-			p := w.compileExpression(e, scope{body: events.body(on.Name)})
-			if p == nil {
-				return nil
-			}
-			decoder, uses := decoders.of(on.Name)
-			uses.add(p)
-			o.routes[on.Name] = &orderRoute{decoder, p}
+			eventTypes = append(eventTypes, on.Name)
 		}
+	}
+	for _, eventType := range eventTypes {
+		if o.routes[eventType] != nil {
+			continue
+		}
+		p := w.compileExpression(e, scope{body: events.body(eventType)})
+		if p == nil {
+			return nil
+		}
+		decoder, uses := decoders.of(eventType)
+		uses.add(p)
+		o.routes[eventType] = &orderRoute{decoder, p}
 	}
 	for name := range o.routes {
 		if strings.Contains(name, "*") {
@@ -153,9 +161,14 @@ func (w *walker) crossing(compilers []*tableCompiler) (why, eventType string, no
 }
 
 // lintParking warns if events of the projection change rows that are not parked together, and nothing says what follows.
-func (w *walker) lintParking(raw *named[rawProjection], compilers []*tableCompiler) {
+func (w *walker) lintParking(raw *named[rawProjection], compilers []*tableCompiler, sql *sqlPart) {
 	p := &raw.Value
 	if p.retry != nil && p.retry.Then != projector.ActionPark || p.park.text != "" || p.orderBy != nil {
+		return
+	}
+	if len(sql.raw) > 0 {
+		w.warn(sql.raw[0].sql[0].node, sql.raw[0].sqlPath, "which rows sql changes is not known, so an event cannot wait for one row: once one is "+
+			"parked, everything waits behind it; say so with park: projection, or say with order_by what events wait for")
 		return
 	}
 	if why, at, node := w.crossing(compilers); why != "" {

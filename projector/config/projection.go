@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"time"
@@ -19,7 +20,9 @@ type Projection struct {
 	Name   string
 	Source Source
 
-	model    *readmodel.Model
+	model    *readmodel.Model // of the tables that rules fold; it may have none
+	sql      *sqlPart         // of the tables that SQL writes; it may have none
+	order    []string         // of the tables in the file
 	settings []projector.Setting
 	retry    projector.RetryPolicy
 
@@ -27,18 +30,44 @@ type Projection struct {
 }
 
 // Tables that the projection writes, in the order of the file.
-func (p *Projection) Tables() []*checkpoint.Table { return p.model.Tables() }
+func (p *Projection) Tables() []*checkpoint.Table {
+	tables := append(p.model.Tables(), p.sql.tables...)
+	slices.SortStableFunc(tables, func(a, b *checkpoint.Table) int {
+		return cmp.Compare(slices.Index(p.order, a.Name), slices.Index(p.order, b.Name))
+	})
+	return tables
+}
+
+// WrittenBySQL reports whether a table of the projection is written by statements, and not folded.
+func (p *Projection) WrittenBySQL(table string) bool {
+	return slices.ContainsFunc(p.sql.tables, func(t *checkpoint.Table) bool { return t.Name == table })
+}
 
 // Fingerprint identifies what rows depend on in the file: tables, keys and rules. Comments, formatting and the order of
 // keys do not matter.
-func (p *Projection) Fingerprint() string { return p.model.Fingerprint() }
+func (p *Projection) Fingerprint() string {
+	if len(p.sql.tables) == 0 {
+		return p.model.Fingerprint()
+	}
+	core, additions := checkpoint.ParseFingerprint(p.model.Fingerprint())
+	return checkpoint.Fingerprint(core+p.sql.Fingerprint(), additions...)
+}
 
 // Handles reports whether events of this type change a table.
-func (p *Projection) Handles(eventType string) bool { return p.model.Handles(eventType) }
+func (p *Projection) Handles(eventType string) bool {
+	return p.model.Handles(eventType) || p.sql.wants(eventType)
+}
 
 // Build makes the projection, reading from src.
 func (p *Projection) Build(src source.Source) *projector.Projection {
-	return projector.New(p.Name, src, p.model).With(p.settings...)
+	var parts []projector.Part
+	if len(p.model.Tables()) > 0 {
+		parts = append(parts, p.model)
+	}
+	if len(p.sql.tables) > 0 {
+		parts = append(parts, p.sql, p.sql.handler())
+	}
+	return projector.New(p.Name, src, parts...).With(p.settings...)
 }
 
 // rawProjection is a projection as it stands in the file.
@@ -46,6 +75,7 @@ type rawProjection struct {
 	source Source
 	key    []expression
 	on     []named[[]rawRule]
+	sql    []named[[]rawSQL]
 	table  *rawTable
 	tables []named[rawTable]
 	batch  rawBatch
@@ -82,9 +112,12 @@ func projectionSpec() *object[rawProjection] {
 			of("on", onSpec(), func(p *rawProjection) *[]named[[]rawRule] { return &p.on },
 				"What events do to the row, by event type; several rules for a type, in a list, apply one after the other. "+
 					"`*` in a type stands for any text. Events of other types are passed over."),
+			of("sql", sqlSpec(), func(p *rawProjection) *[]named[[]rawSQL] { return &p.sql },
+				"Instead of `on`: statements that events run, by event type, in the transaction that moves the position. For what rules cannot "+
+					"say; rules are faster, and each statement is a round trip to the database."),
 			of("tables", mappingOf[rawTable]{item: tableSpec(true), what: "names of tables"},
 				func(p *rawProjection) *[]named[rawTable] { return &p.tables },
-				"Several tables, by name, instead of `table`; each with its own `key` and `on`."),
+				"Several tables, by name, instead of `table`; each with its own `key` and `on`, or `sql`."),
 			of("batch", batchSpec(), func(p *rawProjection) *rawBatch { return &p.batch },
 				"How many events one transaction holds while catching up."),
 			of("retry", pointer[projector.RetryPolicy]{retrySpec()}, func(p *rawProjection) **projector.RetryPolicy { return &p.retry },

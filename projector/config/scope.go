@@ -15,6 +15,7 @@ import (
 type scope struct {
 	body    types.Type        // as declared; nil = anything
 	item    bool              // there is an `item`
+	sql     bool              // of a statement, which looks at rows by itself
 	table   *checkpoint.Table // of `row`; nil = there is no row yet
 	lookups []lookedUp
 }
@@ -161,6 +162,8 @@ func (s scope) hintName(text, name string) string {
 	switch {
 	case name == "now":
 		return "; an event must give the same row whenever it is handled: use event.created"
+	case (name == "row" || name == "exists") && s.sql:
+		return "; a statement looks at rows by itself"
 	case (name == "row" || name == "exists") && s.table == nil:
 		return "; there is no row here yet"
 	case name == "item" && !s.item:

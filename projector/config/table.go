@@ -18,6 +18,7 @@ type rawTable struct {
 	indexes    []rawIndex
 	key        []expression
 	on         []named[[]rawRule]
+	sql        []named[[]rawSQL]
 	node       *yaml.Node
 }
 
@@ -52,7 +53,9 @@ func tableSpec(several bool) *object[rawTable] {
 			of("key", listOf[expression]{expressionKind{}, "an expression"}, func(t *rawTable) *[]expression { return &t.key },
 				"Which row an event changes: an expression for each column of the primary key."),
 			of("on", onSpec(), func(t *rawTable) *[]named[[]rawRule] { return &t.on },
-				"What events do to the row, by event type.").required())
+				"What events do to the row, by event type."),
+			of("sql", sqlSpec(), func(t *rawTable) *[]named[[]rawSQL] { return &t.sql },
+				"Instead of `on`: statements that events run, by event type, for what rules cannot say."))
 	}
 	return o
 }

@@ -53,6 +53,9 @@ func (t *Test) runAll(ctx context.Context, store checkpoint.Store, batch int) (e
 		if len(events) == 0 {
 			continue
 		}
+		if _, ok := store.(checkpoint.ViewStore); !ok && len(p.sql.rules) > 0 {
+			return t.fail(t.Line, "projection %q has sql, which wants a database: a store in memory knows no SQL", p.Name)
+		}
 		lease, err := store.Acquire(ctx, checkpoint.Claim{Name: p.Name, Owner: "test", TTL: time.Minute})
 		if err != nil {
 			return err
@@ -110,12 +113,22 @@ func (t *Test) events(p *Projection) ([]source.Event, error) {
 	return events, nil
 }
 
-// fold folds the events of a projection. It reports whether the last one failed as it must.
+// WantsSQL reports whether events of the test reach a projection with sql. Then it can be run on a store with SQL only.
+func (t *Test) WantsSQL() bool {
+	for _, p := range t.config.Projections {
+		if events, err := t.events(p); err == nil && len(events) > 0 && len(p.sql.rules) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// fold handles the events of a projection. It reports whether the last one failed as it must.
 func (t *Test) fold(ctx context.Context, lease checkpoint.Lease, p *Projection, events []source.Event, batch int) (failed bool, err error) {
 	fold := p.model.NewFold(p.Name, lease)
 	for done := 0; done < len(events); {
 		n := min(batch, len(events)-done)
-		err := fold.Fold(ctx, events[done:done+n])
+		err := t.commit(ctx, lease, p, fold, events[done:done+n])
 		var at *projector.EventError
 		switch {
 		case errors.As(err, &at) && at.Index > 0:
@@ -127,16 +140,35 @@ func (t *Test) fold(ctx context.Context, lease checkpoint.Lease, p *Projection, 
 		case at != nil:
 			return false, t.fail(t.Line, "event %d (%s): %v", done+1, events[done].Type, at.Err)
 		case err != nil:
-			return false, err
-		}
-		change := checkpoint.Change{From: lease.Position(), To: events[done+n-1].Position, Writes: fold.Writes(), Handled: int64(n)}
-		if err := lease.Commit(ctx, change); err != nil {
 			return false, t.fail(t.Line, "events %d to %d: %v", done+1, done+n, err)
 		}
 		fold.Committed()
 		done += n
 	}
 	return false, nil
+}
+
+// commit handles a batch of events in one transaction. What fails because of one of them is an *[projector.EventError].
+func (t *Test) commit(ctx context.Context, lease checkpoint.Lease, p *Projection, fold projector.Fold, events []source.Event) error {
+	if err := fold.Fold(ctx, events); err != nil {
+		return err
+	}
+	change := checkpoint.Change{
+		From: lease.Position(), To: events[len(events)-1].Position, Writes: fold.Writes(), Handled: int64(len(events)),
+	}
+	if len(p.sql.rules) == 0 {
+		return lease.Commit(ctx, change)
+	}
+	tx, err := lease.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range events {
+		if err := p.sql.run(ctx, tx.(checkpoint.SQLTx), &events[i]); err != nil {
+			return errors.Join(&projector.EventError{Index: i, Class: projector.ClassHandler, Err: err}, tx.Rollback(ctx))
+		}
+	}
+	return tx.Commit(ctx, change)
 }
 
 // compare compares the rows of a table with those wanted.

@@ -125,7 +125,7 @@ func (d *document) compileUpcasters(w *walker) {
 	for _, p := range d.Projections {
 		var prints []string
 		for i := range d.upcasts {
-			if p.model.Handles(d.upcasts[i].from.eventType) || p.model.Handles(d.upcasts[i].to.eventType) {
+			if p.Handles(d.upcasts[i].from.eventType) || p.Handles(d.upcasts[i].to.eventType) {
 				prints = append(prints, d.upcasts[i].fingerprint())
 			}
 		}
@@ -134,6 +134,7 @@ func (d *document) compileUpcasters(w *walker) {
 		}
 		slices.Sort(prints)
 		p.model.Version(strings.Join(prints, "; "))
+		p.sql.version = strings.Join(prints, "; ")
 		p.upcasters = u
 		p.settings = append(p.settings, projector.WithUpcasters(u))
 	}
