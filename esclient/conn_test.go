@@ -184,36 +184,6 @@ func TestHandshakeTimeout(t *testing.T) {
 	})
 }
 
-// TestAmbiguous turns retries of ambiguous appends off: those with an exact version are sent again nevertheless.
-func TestAmbiguous(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		p := newPeer(t)
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			s := p.next()
-			s.expect(wire.WriteEvents)
-			s.close()
-			s = p.next()
-			s.expect(wire.WriteEvents)
-			s.close()
-			s = p.next()
-			s.wrote(s.expect(wire.WriteEvents), 6)
-			s.drain()
-		})
-		c := dialPeer(t, p, esclient.WithRetryAmbiguous(false))
-		_, err := c.Append(t.Context(), "s", esclient.Any, esclient.NewEvent{Type: "t"})
-		if !errors.Is(err, esclient.ErrUnknownOutcome) || !errors.Is(err, esclient.ErrNotConnected) {
-			t.Errorf("any version: %v", err)
-		}
-		if got, err := c.Append(t.Context(), "s", 5, esclient.NewEvent{Type: "t"}); err != nil || got.First != 6 {
-			t.Errorf("exact version: %v %v", got, err)
-		}
-		_ = c.Close()
-		wg.Wait()
-	})
-}
-
 // TestBackPressure fills the limit of operations in flight: the next one waits, and ends with its context.
 func TestBackPressure(t *testing.T) {
 	t.Parallel()

@@ -104,8 +104,13 @@ func (c *core) notHandled(o *op, p *wire.Package) verdict {
 		if err := proto.Unmarshal(m.GetAdditionalInfo(), &info); err != nil {
 			return broken(p.Command, err)
 		}
-		if node := leaderEndpoint(&info, c.cfg.url.tls); node != (Endpoint{}) {
+		node := leaderEndpoint(&info, c.cfg.url.tls)
+		if node != (Endpoint{}) {
 			return verdict{kind: redirectVerdict, err: why, node: node}
+		}
+		if plain := leaderEndpoint(&info, false); plain != (Endpoint{}) {
+			why.Message = fmt.Sprintf("not the leader; the leader at %s names no TLS port, and this client was told to use TLS: "+
+				"give each node one, or connect over tcp://", plain.Address)
 		}
 	case wirepb.NotHandled_REASON_IS_READ_ONLY:
 		if o.write {

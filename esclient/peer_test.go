@@ -2,6 +2,7 @@ package esclient_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -61,6 +62,14 @@ type session struct {
 // next waits for a connection and answers its introduction.
 func (p *peer) next() *session {
 	s := p.open()
+	s.reply(s.expect(wire.IdentifyClient), wire.ClientIdentified, nil)
+	return s
+}
+
+// secure is next over TLS.
+func (p *peer) secure(certificate tls.Certificate) *session {
+	conn := tls.Server(<-p.accept, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})
+	s := &session{t: p.t, conn: conn, reader: wire.NewReader(conn, 0, nil)}
 	s.reply(s.expect(wire.IdentifyClient), wire.ClientIdentified, nil)
 	return s
 }

@@ -124,6 +124,40 @@ func TestRedirect(t *testing.T) {
 	})
 }
 
+// TestRedirectWithoutTLS names a leader without a TLS port to a client that wants TLS: its password is not sent in the
+// clear, and the error says what to do.
+func TestRedirectWithoutTLS(t *testing.T) {
+	t.Parallel()
+	certificate := newAuthority(t).Certificate
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer(t)
+		leader := &wirepb.NotHandled{Reason: wirepb.NotHandled_REASON_NOT_LEADER.Enum()}
+		leader.AdditionalInfo, _ = proto.Marshal(&wirepb.LeaderInfo{ExternalTcpAddress: proto.String("10.0.0.2"), ExternalTcpPort: proto.Int32(1114)})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			s := p.secure(certificate)
+			for range 2 {
+				s.replyProto(s.expect(wire.WriteEvents), wire.NotHandled, leader)
+			}
+			s.drain()
+		})
+		c, err := esclient.Dial(t.Context(), "tls://node:1113?tls-verify=false", esclient.WithDialer(p.DialContext), esclient.WithRetries(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Append(t.Context(), "s", esclient.Any, esclient.NewEvent{Type: "t"})
+		const want = "the leader at 10.0.0.2:1114 names no TLS port, and this client was told to use TLS: give each node one, or connect over tcp://"
+		if !errors.Is(err, esclient.ErrNotHandled) || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v", err)
+		}
+		_ = c.Close()
+		wg.Wait()
+		if got := strings.Join(p.addresses(), " "); got != "node:1113" {
+			t.Errorf("dialled %s", got)
+		}
+	})
+}
+
 // TestOperationTimeout lets an answer be lost while the connection lives.
 func TestOperationTimeout(t *testing.T) {
 	t.Parallel()
@@ -194,31 +228,50 @@ func TestWithoutConnection(t *testing.T) {
 	})
 }
 
-// TestAmbiguousTimeout answers an append that may not be repeated with a time-out of the server.
-func TestAmbiguousTimeout(t *testing.T) {
+// TestAmbiguous turns retries of ambiguous appends off, and loses the outcome twice: the append with an exact version is
+// sent again nevertheless.
+func TestAmbiguous(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		p := newPeer(t)
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			s := p.next()
-			timedOut := wire.WriteEventsCompletedBody{Result: wirepb.OperationResult_OPERATION_RESULT_COMMIT_TIMEOUT}
+	timedOut := wire.WriteEventsCompletedBody{Result: wirepb.OperationResult_OPERATION_RESULT_COMMIT_TIMEOUT}
+	tests := []struct {
+		name string
+		lose func(p *peer, s *session) *session
+		why  error
+	}{
+		{"connection lost", func(p *peer, s *session) *session {
+			s.expect(wire.WriteEvents)
+			s.close()
+			return p.next()
+		}, esclient.ErrNotConnected},
+		{"time-out of the server", func(_ *peer, s *session) *session {
 			s.reply(s.expect(wire.WriteEvents), wire.WriteEventsCompleted, timedOut.Append(nil))
-			s.reply(s.expect(wire.WriteEvents), wire.WriteEventsCompleted, timedOut.Append(nil))
-			s.wrote(s.expect(wire.WriteEvents), 6)
-			s.drain()
+			return s
+		}, esclient.ErrTimeout},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := newPeer(t)
+				var wg sync.WaitGroup
+				wg.Go(func() {
+					s := tt.lose(p, tt.lose(p, p.next()))
+					s.wrote(s.expect(wire.WriteEvents), 6)
+					s.drain()
+				})
+				c := dialPeer(t, p, esclient.WithRetryAmbiguous(false))
+				_, err := c.Append(t.Context(), "s", esclient.Any, esclient.NewEvent{Type: "t"})
+				if !errors.Is(err, esclient.ErrUnknownOutcome) || !errors.Is(err, tt.why) {
+					t.Errorf("any version: %v", err)
+				}
+				if got, err := c.Append(t.Context(), "s", 5, esclient.NewEvent{Type: "t"}); err != nil || got.First != 6 {
+					t.Errorf("exact version: %v %v", got, err)
+				}
+				_ = c.Close()
+				wg.Wait()
+			})
 		})
-		c := dialPeer(t, p, esclient.WithRetryAmbiguous(false))
-		_, err := c.Append(t.Context(), "s", esclient.Any, esclient.NewEvent{Type: "t"})
-		if !errors.Is(err, esclient.ErrUnknownOutcome) || !errors.Is(err, esclient.ErrTimeout) {
-			t.Errorf("any version: %v", err)
-		}
-		if got, err := c.Append(t.Context(), "s", 5, esclient.NewEvent{Type: "t"}); err != nil || got.First != 6 {
-			t.Errorf("exact version: %v %v", got, err)
-		}
-		_ = c.Close()
-		wg.Wait()
-	})
+	}
 }
 
 // TestCreateGroupTwice tells a group that was there before from one that a lost answer was about.

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -74,22 +75,12 @@ func (c *config) parseURL(raw string) error {
 		return fail("query: %v", err)
 	}
 	var errs []error
-	for _, key := range slices.Sorted(mapKeys(values)) {
+	for _, key := range slices.Sorted(maps.Keys(values)) {
 		if err := c.set(key, values.Get(key)); err != nil {
 			errs = append(errs, fail("%v", err))
 		}
 	}
 	return errors.Join(errs...)
-}
-
-func mapKeys(m url.Values) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }
 
 func cutLast(s, sep string) (before, after string, found bool) {
@@ -144,52 +135,45 @@ func (c *config) set(key, value string) error {
 	switch key {
 	case "name":
 		c.name = value
+		return nil
 	case "http":
 		c.httpURL = value
+		return nil
 	case "prefer":
 		return c.preference.UnmarshalText([]byte(value))
-	case "any-node":
-		return parse(&c.anyNode, key, value, strconv.ParseBool)
-	case "lazy":
-		return parse(&c.lazy, key, value, strconv.ParseBool)
-	case "retry-ambiguous":
-		return parse(&c.ambiguous, key, value, strconv.ParseBool)
-	case "retries":
-		return parse(&c.retries, key, value, strconv.Atoi)
-	case "in-flight":
-		return parse(&c.inFlight, key, value, strconv.Atoi)
-	case "max-frame":
-		return parse(&c.maxFrame, key, value, strconv.Atoi)
-	case "reconnect-attempts":
-		return parse(&c.reconnect.Attempts, key, value, strconv.Atoi)
-	case "discover-attempts":
-		return parse(&c.discoverAttempts, key, value, strconv.Atoi)
-	case "connect-timeout":
-		return parse(&c.connectTimeout, key, value, time.ParseDuration)
-	case "handshake-timeout":
-		return parse(&c.handshakeTimeout, key, value, time.ParseDuration)
-	case "operation-timeout":
-		return parse(&c.opTimeout, key, value, time.ParseDuration)
-	case "heartbeat-interval":
-		return parse(&c.interval, key, value, time.ParseDuration)
-	case "heartbeat-timeout":
-		return parse(&c.timeout, key, value, time.ParseDuration)
-	case "reconnect-min":
-		return parse(&c.reconnect.Min, key, value, time.ParseDuration)
-	case "reconnect-max":
-		return parse(&c.reconnect.Max, key, value, time.ParseDuration)
-	case "discover-delay":
-		return parse(&c.discoverDelay, key, value, time.ParseDuration)
-	case "gossip-timeout":
-		return parse(&c.gossipTimeout, key, value, time.ParseDuration)
-	case "tls":
-		return parse(&c.url.tls, key, value, strconv.ParseBool)
 	case "tls-ca", "tls-cert", "tls-key", "tls-server-name", "tls-verify":
 		return c.setTLS(key, value)
-	default:
-		return unknownKey(key)
 	}
-	return nil
+	if dst, ok := c.urlSwitches()[key]; ok {
+		return parse(dst, key, value, strconv.ParseBool)
+	}
+	if dst, ok := c.urlNumbers()[key]; ok {
+		return parse(dst, key, value, strconv.Atoi)
+	}
+	if dst, ok := c.urlDurations()[key]; ok {
+		return parse(dst, key, value, time.ParseDuration)
+	}
+	return unknownKey(key)
+}
+
+func (c *config) urlSwitches() map[string]*bool {
+	return map[string]*bool{"any-node": &c.anyNode, "lazy": &c.lazy, "retry-ambiguous": &c.ambiguous, "tls": &c.url.tls}
+}
+
+func (c *config) urlNumbers() map[string]*int {
+	return map[string]*int{
+		"retries": &c.retries, "in-flight": &c.inFlight, "max-frame": &c.maxFrame,
+		"reconnect-attempts": &c.reconnect.Attempts, "discover-attempts": &c.discoverAttempts,
+	}
+}
+
+func (c *config) urlDurations() map[string]*time.Duration {
+	return map[string]*time.Duration{
+		"connect-timeout": &c.connectTimeout, "handshake-timeout": &c.handshakeTimeout, "operation-timeout": &c.opTimeout,
+		"heartbeat-interval": &c.interval, "heartbeat-timeout": &c.timeout,
+		"reconnect-min": &c.reconnect.Min, "reconnect-max": &c.reconnect.Max,
+		"discover-delay": &c.discoverDelay, "gossip-timeout": &c.gossipTimeout,
+	}
 }
 
 func parse[T any](dst *T, key, value string, from func(string) (T, error)) error {

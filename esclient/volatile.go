@@ -10,6 +10,8 @@ import (
 
 // SubscribeLive delivers only what is written from now on (a volatile subscription), to a stream, or to any if the name
 // is empty. What is written while there is no connection is lost, and reported as a *[GapError], after which it goes on.
+// That is so too when a write through the same client is redirected to the leader of a cluster, since the connection moves
+// there; a client of its own, or one that was led to the leader by discover://, has no such gaps.
 // A consumer that is too slow ends it with [ErrFellBehind]. Use [Client.SubscribeStream] with [FromEnd] to lose nothing.
 func (c *Client) SubscribeLive(stream string, o SubscribeOptions) *Subscription {
 	name := fmt.Sprintf("live stream %q", stream)

@@ -11,20 +11,12 @@ type FilteredPage struct {
 }
 
 // Decode replaces m by what p holds, keeping the capacity of Events.
-func (m *FilteredPage) Decode(p []byte) error {
-	events := m.Events[:0]
-	if err := m.DecodeHead(p); err != nil {
-		return err
+func (m *FilteredPage) Decode(p []byte) (err error) {
+	events := m.Events
+	if err = m.DecodeHead(p); err == nil {
+		m.Events, err = appendEvents(events[:0], p, 3)
 	}
-	it := ScanEvents(p, 3)
-	for {
-		events = append(events, Resolved{})
-		if !it.Next(&events[len(events)-1]) {
-			break
-		}
-	}
-	m.Events = events[:len(events)-1]
-	return it.Err()
+	return err
 }
 
 // DecodeHead is Decode, but passes the events over: [ScanEvents] finds them, as field 3.

@@ -182,6 +182,17 @@ type EventScanner struct {
 	err   error
 }
 
+// appendEvents appends the events of a page, where they are field num.
+func appendEvents(events []Resolved, p []byte, num int32) ([]Resolved, error) {
+	it := ScanEvents(p, num)
+	for {
+		events = append(events, Resolved{})
+		if !it.Next(&events[len(events)-1]) {
+			return events[:len(events)-1], it.Err()
+		}
+	}
+}
+
 // ScanEvents starts with the first event of a message, where events are field num: 1 of a page of a stream, 3 of a page
 // of $all.
 func ScanEvents(p []byte, num int32) EventScanner {
