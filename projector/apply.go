@@ -206,6 +206,7 @@ func (s *session) landed(f *flight) {
 	}
 	if len(f.diverted) > 0 {
 		s.showParked()
+		s.crowd()
 	}
 	s.board.committed(Commit{
 		Position: f.to, Handled: int(f.change.Handled), Ignored: int(f.change.Ignored), Skipped: int(f.change.Skipped),

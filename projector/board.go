@@ -141,6 +141,20 @@ func (b *board) skipped(n int64) {
 	b.status.Skipped += n
 }
 
+// dropped notes parked events that were dropped on command.
+func (b *board) dropped(n int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.status.Dropped += n
+}
+
+// expired notes parked events that were dropped because they were not to be kept.
+func (b *board) expired(n int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.status.Expired += n
+}
+
 // parked notes how many events of how many ordering keys are parked.
 func (b *board) parked(events int64, keys int) {
 	b.mu.Lock()

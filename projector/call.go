@@ -113,6 +113,9 @@ func (c *caller) call(ctx context.Context, h *Handler, tx checkpoint.Tx, e *sour
 		return &EventError{Class: ClassDecode, Err: err}
 	}
 	err = c.protect(c.begin(ctx, h, e), h, tx, cdc)
+	for _, hook := range c.s.calls {
+		hook.OnHandler(c.s.p.name, Call{EventType: h.eventType, Tx: h.accepts != nil, Took: c.now - c.since, Err: err})
+	}
 	if err == nil {
 		return nil
 	}

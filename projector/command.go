@@ -42,19 +42,9 @@ func NewCommand(name string, which Which, by string) checkpoint.Command {
 // execute does what was asked of the projection. Nothing is in flight while it does.
 func (s *session) execute(ctx context.Context, commands []checkpoint.Command) error {
 	defer s.keeper.executing.Store(false)
-	s.quiesce()
-	if err := s.land(ctx); err != nil {
+	if err := s.standStill(ctx); err != nil {
 		return err
 	}
-	if s.applied > 0 && !s.unproven() {
-		s.launch(ctx)
-		if err := s.land(ctx); err != nil {
-			return err
-		}
-	}
-	s.rollback()
-	s.hand.restore() // those that waited behind parked events may not have to
-	s.applied = 0
 	for _, c := range commands {
 		answer, err := s.obey(ctx, c)
 		if err != nil {
@@ -66,9 +56,28 @@ func (s *session) execute(ctx context.Context, commands []checkpoint.Command) er
 		}
 	}
 	if s.held() {
-		return s.halt(s.hold.doubt)
+		return s.halt(ctx, s.hold.doubt)
 	}
 	s.show()
+	return nil
+}
+
+// standStill lands what is in flight and commits what was applied. What is left in hand is as it was received: events that
+// waited behind parked ones may not have to any more.
+func (s *session) standStill(ctx context.Context) error {
+	s.quiesce()
+	if err := s.land(ctx); err != nil {
+		return err
+	}
+	if s.applied > 0 && !s.unproven() {
+		s.launch(ctx)
+		if err := s.land(ctx); err != nil {
+			return err
+		}
+	}
+	s.rollback()
+	s.hand.restore()
+	s.applied = 0
 	return nil
 }
 
@@ -261,15 +270,15 @@ func (s *session) dropParked(ctx context.Context, which Which) (string, error) {
 	dropped := 0
 	for _, key := range keys {
 		for {
-			numbers, err := s.numbers(ctx, key, which.Number)
+			rows, err := s.chosen(ctx, key, which.Number)
 			if err != nil {
 				return "", err
 			}
-			if err := s.update(ctx, checkpoint.Parking{Unpark: numbers}); err != nil {
+			if err := s.forgetParked(ctx, rows, "command"); err != nil {
 				return "", err
 			}
-			s.unparked(key, int64(len(numbers)))
-			dropped += len(numbers)
+			s.board.dropped(int64(len(rows)))
+			dropped += len(rows)
 			if s.parked[key] == 0 || which.Number != 0 {
 				break
 			}
@@ -278,20 +287,16 @@ func (s *session) dropParked(ctx context.Context, which Which) (string, error) {
 	return fmt.Sprintf("%d dropped, %d still parked", dropped, s.countParked()), nil
 }
 
-// numbers returns those of the first parked events of a key, or only the one given.
-func (s *session) numbers(ctx context.Context, key string, number int64) ([]int64, error) {
+// chosen returns the first parked events of a key, or only the one of a number.
+func (s *session) chosen(ctx context.Context, key string, number int64) ([]checkpoint.Parked, error) {
 	if number != 0 {
-		return []int64{number}, nil
+		return s.parking.Parked(ctx, &key, number-1, 1)
 	}
 	rows, err := s.parking.Parked(ctx, &key, 0, parkedPage)
-	if err != nil {
-		return nil, err
+	if err == nil && len(rows) == 0 {
+		err = errNothingParked
 	}
-	numbers := make([]int64, len(rows))
-	for i := range rows {
-		numbers[i] = rows[i].Number
-	}
-	return numbers, nil
+	return rows, err
 }
 
 // unparked notes that events of a key are not parked any more.

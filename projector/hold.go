@@ -27,13 +27,13 @@ func (s *session) held() bool {
 }
 
 // halt begins the pause, or goes on with it. In doubt, the event is tried again after a while: what it needs may be back.
-func (s *session) halt(doubt bool) error {
-	rows, err := s.parking.Parked(s.soft, nil, 0, 1)
+func (s *session) halt(ctx context.Context, doubt bool) error {
+	rows, err := s.parking.Parked(ctx, nil, 0, 1)
 	if err != nil {
 		return fmt.Errorf("load the first parked event: %w", err)
 	}
 	if len(rows) == 0 {
-		return errors.New("the parked events are gone; somebody else has changed them")
+		return errNothingParked
 	}
 	s.hold = hold{head: rows[0], doubt: doubt}
 	s.hold.head.Data, s.hold.head.Metadata = nil, nil
@@ -93,14 +93,14 @@ func (s *session) wake(ctx context.Context) error {
 		s.show()
 		return nil
 	}
-	rows, err := s.parking.Parked(s.soft, nil, 0, 1)
+	rows, err := s.parking.Parked(ctx, nil, 0, 1)
 	if err != nil {
 		return fmt.Errorf("load the first parked event: %w", err)
 	}
 	if len(rows) == 1 && rows[0].Class == ClassHandler.String() {
 		return s.tryHeld(ctx, &rows[0])
 	}
-	return s.halt(false)
+	return s.halt(ctx, false)
 }
 
 // tryHeld tries the first of the parked events that everything waits for.
@@ -109,11 +109,11 @@ func (s *session) tryHeld(ctx context.Context, row *checkpoint.Parked) error {
 	err := s.again(ctx, row)
 	switch {
 	case errors.As(err, &still):
-		return s.halt(still.doubt)
+		return s.halt(ctx, still.doubt)
 	case err != nil:
 		return err
 	case s.held():
-		return s.halt(false)
+		return s.halt(ctx, false)
 	}
 	s.show()
 	return nil
@@ -130,8 +130,10 @@ func (s *session) await(ctx context.Context) error {
 	select {
 	case commands := <-s.keeper.commands:
 		return s.execute(ctx, commands)
+	case <-s.expireAt:
+		s.overfull = true
 	case <-next:
-		rows, err := s.parking.Parked(s.soft, nil, 0, 1)
+		rows, err := s.parking.Parked(ctx, nil, 0, 1)
 		if err != nil || len(rows) == 0 {
 			return err
 		}

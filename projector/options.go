@@ -60,6 +60,7 @@ type settings struct {
 	parkWhole bool
 	decode    *Action // nil = that of retry
 	maxParked int
+	retention Retention
 	redact    func(*checkpoint.Parked)
 	maxDeaths int
 
@@ -188,7 +189,7 @@ func (s *settings) validate() error {
 	if slices.ContainsFunc(s.middleware, func(m Middleware) bool { return m == nil }) {
 		fail("WithMiddleware", "nil", "a function")
 	}
-	return errors.Join(append(errs, s.retry.validate())...)
+	return errors.Join(append(errs, s.retention.validate(), s.retry.validate())...)
 }
 
 // decodeThen is what happens with an event that cannot be decoded.
@@ -242,9 +243,12 @@ func WithBatchTime(d time.Duration) Tuning { return tuning(func(s *settings) { s
 // WithRetry sets what happens when a handler fails. Defaults to [DefaultRetryPolicy].
 func WithRetry(p RetryPolicy) Tuning { return tuning(func(s *settings) { s.retry = p }) }
 
-// WithMaxParked sets how many events of a projection are parked at most; the next one stops it. Defaults to
-// [DefaultMaxParked].
+// WithMaxParked sets how many events of a projection are parked at most; the next one stops it, unless [WithParkedRetention]
+// has the oldest go. Defaults to [DefaultMaxParked].
 func WithMaxParked(n int) Tuning { return tuning(func(s *settings) { s.maxParked = n }) }
+
+// WithParkedRetention sets how long parked events are kept. Defaults to for ever.
+func WithParkedRetention(r Retention) Tuning { return tuning(func(s *settings) { s.retention = r }) }
 
 // WithMaxDeaths sets how often the process must die at the same event, tried on its own, before the event is parked.
 // Defaults to [DefaultMaxDeaths].

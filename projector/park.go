@@ -68,7 +68,11 @@ func (s *session) park(ctx context.Context, one *chunk, f failure) error {
 	return nil
 }
 
+// checkCap reports whether another event may be parked. With a retention by count the oldest go instead.
 func (s *session) checkCap(c *chunk) error {
+	if s.cfg.retention.Count > 0 {
+		return nil
+	}
 	n := int64(len(c.diverted)) + s.countParked()
 	if s.flight != nil {
 		n += int64(len(s.flight.diverted))
@@ -147,6 +151,7 @@ func (s *session) loadParked() error {
 		return fmt.Errorf("load the keys of parked events: %w", err)
 	}
 	s.parking, s.parked = lease, keys
+	s.overfull = s.cfg.retention != Retention{} && len(keys) > 0
 	s.showParked()
 	return nil
 }
@@ -174,7 +179,7 @@ func (s *session) mend(ctx context.Context, left chunk, tried int, err error) er
 	if s.held() {
 		s.hand.glue(left)
 		s.applied = 0
-		return s.halt(s.inDoubt)
+		return s.halt(ctx, s.inDoubt)
 	}
 	if left.len() == 0 {
 		s.show()

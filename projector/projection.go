@@ -72,6 +72,15 @@ func (p *Projection) Source() source.Feed {
 	return nil
 }
 
+// RetryPolicy is what happens with events of the projection that fail.
+func (p *Projection) RetryPolicy() RetryPolicy {
+	s := defaults().settings
+	for _, set := range p.settings {
+		set.applyProjection(&s)
+	}
+	return s.retry
+}
+
 // Start returns where the projection starts if the store does not know it. It asks the source where that depends on the
 // log, see [StartAtEnd].
 func (p *Projection) Start(ctx context.Context) (checkpoint.Position, error) {

@@ -3,6 +3,8 @@ package projector
 import (
 	"errors"
 	"fmt"
+	"iter"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -32,6 +34,36 @@ type RetryPolicy struct {
 // DefaultRetryPolicy is 5 attempts with delays of 200ms up to 10s, then park.
 func DefaultRetryPolicy() RetryPolicy {
 	return RetryPolicy{Attempts: 5, Delay: 200 * time.Millisecond, MaxDelay: 10 * time.Second, Then: ActionPark}
+}
+
+// Delays are those before the second attempt and each one after it. They are the means: each one varies by half, so that
+// processes do not all try at once.
+func (p RetryPolicy) Delays() iter.Seq[time.Duration] {
+	return func(yield func(time.Duration) bool) {
+		delay := p.Delay
+		for n := 1; n < p.Attempts && yield(delay); n++ {
+			delay = min(delay+delay/2, p.MaxDelay)
+		}
+	}
+}
+
+// String is like "attempt 2 after 200ms, 3 after 300ms, then park".
+func (p RetryPolicy) String() string {
+	const shown = 10 // attempts
+	var parts []string
+	for delay := range p.Delays() {
+		n := len(parts) + 2
+		text := fmt.Sprintf("%d after %v", n, delay.Round(time.Millisecond))
+		if n == 2 {
+			text = "attempt " + text
+		}
+		parts = append(parts, text)
+		if n > shown && n < p.Attempts {
+			parts = append(parts, fmt.Sprintf("… %d in all", p.Attempts))
+			break
+		}
+	}
+	return strings.Join(append(parts, "then "+p.Then.String()), ", ")
 }
 
 func (p RetryPolicy) validate() error {

@@ -63,6 +63,9 @@ type session struct {
 	inDoubt bool      // the event that was parked last may not be the cause of its failure
 	hold    hold      // what everything waits for, if held
 
+	overfull bool             // there may be parked events that are not to be kept
+	expireAt <-chan time.Time // when to look for those that are too old; nil = never
+
 	singles int               // so many events are handled one by one, because the last owners have died
 	marker  checkpoint.Marker // of the last owner, until the next event
 	killer  uuid.UUID         // the event that was marked when the last owner died
@@ -112,6 +115,9 @@ func (s *session) run(ctx context.Context) error {
 		defer s.pool.close()
 		defer s.quiesce()
 	}
+	var endExpiry func()
+	s.expireAt, endExpiry = s.expiry()
+	defer endExpiry()
 	if err := s.wake(ctx); err != nil {
 		return s.end(ctx, err)
 	}
@@ -198,6 +204,9 @@ func (s *session) turn(ctx context.Context) error {
 	if len(s.keeper.commands) > 0 {
 		return s.execute(ctx, <-s.keeper.commands)
 	}
+	if s.expires() {
+		return s.expire(ctx)
+	}
 	if s.flight == nil && s.held() {
 		return s.await(ctx)
 	}
@@ -255,6 +264,8 @@ func (s *session) turn(ctx context.Context) error {
 		}
 	case <-idle:
 		return s.watch()
+	case <-s.expireAt:
+		s.overfull = true
 	case jobs <- next:
 		s.pool.given()
 	case r := <-results:

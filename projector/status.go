@@ -43,11 +43,14 @@ type Status struct {
 	Head     checkpoint.Position // of the source, as last seen
 	Handled  int64               // events handled and committed by this process
 	Ignored  int64               // events no part wants, passed over and committed by this process
-	Skipped  int64               // failed events passed over because the policy says so
+	Skipped  int64               // failed events passed over because the policy or a command says so
 	Gaps     int64               // numbers missing in the stream: gone before they were read
 
 	Parked     int64 // events parked now, if this process owns the projection
 	ParkedKeys int   // their ordering keys
+
+	Dropped int64 // parked events that this process has dropped on command; among Skipped
+	Expired int64 // parked events that were not to be kept any longer; among Skipped
 
 	LagEvents  int64         // events between Position and Head; -1 = not known
 	Lag        time.Duration // age of the oldest event not yet committed; 0 = none is waiting, -1 = not known

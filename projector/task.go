@@ -25,6 +25,7 @@ type task struct {
 	log   *slog.Logger
 	board *board
 	whole bool // all events have one ordering key
+	calls []HandlerHook
 	hub   *hub // shared with other projections; nil = reads alone
 
 	ensured bool                 // the tables are there
@@ -37,7 +38,7 @@ func newTask(p *Projection, store checkpoint.Store, opts *config, cfg settings) 
 	return &task{
 		p: p, store: store, opts: opts, cfg: cfg,
 		log:   opts.logger.With(keyProjection, p.name),
-		board: newBoard(p, opts.hooks), tries: make(map[uuid.UUID]tries),
+		board: newBoard(p, opts.hooks), tries: make(map[uuid.UUID]tries), calls: opts.hooks.handlerHooks(),
 		whole: cfg.parkWhole || cfg.orderBy == nil && p.crossing() != "",
 	}
 }

@@ -67,20 +67,25 @@ func loadOneSQL(name string, t *checkpoint.Table, keys []*checkpoint.Column, sel
 func scalars(columns []*checkpoint.Column) []string {
 	values := make([]string, len(columns))
 	for i, c := range columns {
-		values[i] = fmt.Sprintf("$%d", i+1)
-		if c.Type.List || c.Type.Base == checkpoint.Decimal { // sent as text
-			values[i] += "::" + sqlType(c.Type)
-		}
+		values[i] = cast(fmt.Sprintf("$%d", i+1), c.Type)
 	}
 	return values
 }
 
+// cast makes a value that is sent as text one of its type.
+func cast(value string, t checkpoint.Type) string {
+	if t.List || t.Base == checkpoint.Decimal {
+		value += "::" + sqlType(t)
+	}
+	return value
+}
+
 // insertSQL returns a statement for new rows only, one for all, and one for a single row.
 func insertSQL(name string, t *checkpoint.Table, columns []*checkpoint.Column) (insert, upsert, upsertOne string) {
-	from, values := unnest(columns)
-	var names, sets []string
-	for _, c := range columns {
+	var names, values, sets []string
+	for i, c := range columns {
 		names = append(names, c.Name)
+		values = append(values, cast(fmt.Sprintf("unnest($%d)", i+1), c.Type))
 		if !contains(t.Key, c.Name) {
 			sets = append(sets, quote(c.Name)+" = excluded."+quote(c.Name))
 		}
@@ -89,7 +94,8 @@ func insertSQL(name string, t *checkpoint.Table, columns []*checkpoint.Column) (
 	if len(sets) > 0 {
 		action = "UPDATE SET " + strings.Join(sets, ", ")
 	}
-	insert = fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s", name, quoteAll(names), strings.Join(values, ", "), from)
+	// In the list of a SELECT the arrays are read side by side; in its FROM, all rows would be kept before the first is used.
+	insert = fmt.Sprintf("INSERT INTO %s (%s) SELECT %s", name, quoteAll(names), strings.Join(values, ", "))
 	conflict := fmt.Sprintf(" ON CONFLICT (%s) DO %s", quoteAll(t.Key), action)
 	one := fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", name, quoteAll(names), strings.Join(scalars(columns), ", "))
 	return insert, insert + conflict, one + conflict
@@ -98,14 +104,11 @@ func insertSQL(name string, t *checkpoint.Table, columns []*checkpoint.Column) (
 // unnest makes rows u of one array parameter for each column; values are those of the columns in them.
 func unnest(columns []*checkpoint.Column) (from string, values []string) {
 	params, names := make([]string, len(columns)), make([]string, len(columns))
+	values = make([]string, len(columns))
 	for i, c := range columns {
 		params[i] = fmt.Sprintf("$%d", i+1)
 		names[i] = fmt.Sprintf("c%d", i+1)
-		value := "u." + names[i]
-		if c.Type.List || c.Type.Base == checkpoint.Decimal { // sent as text
-			value += "::" + sqlType(c.Type)
-		}
-		values = append(values, value)
+		values[i] = cast("u."+names[i], c.Type)
 	}
 	return fmt.Sprintf("unnest(%s) AS u (%s)", strings.Join(params, ", "), strings.Join(names, ", ")), values
 }

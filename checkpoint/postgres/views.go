@@ -55,6 +55,21 @@ func (s *Store) EnsureViews(ctx context.Context, views ...checkpoint.View) error
 // viewMark begins the comment of a view that EnsureViews has made; the query follows.
 const viewMark = "made by projector from: "
 
+// ViewDDL returns the statements that make views in a schema where there are none, to follow those of [DDL].
+// [Store.EnsureViews] then has nothing to do, and needs no right to create anything.
+func ViewDDL(schema string, views ...checkpoint.View) string {
+	if len(views) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "SET search_path = %s;\n", quote(schema))
+	for _, v := range views {
+		fmt.Fprintf(&b, "CREATE VIEW %s AS %s;\nCOMMENT ON VIEW %[1]s IS %[3]s;\n", quote(v.Name), v.Query, literal(viewMark+v.Query))
+	}
+	b.WriteString("RESET search_path;\n")
+	return b.String()
+}
+
 func createView(ctx context.Context, tx pgx.Tx, v checkpoint.View) error {
 	if _, err := tx.Exec(ctx, `CREATE VIEW `+quote(v.Name)+` AS `+v.Query); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/photonpump/projector/checkpoint"
 )
@@ -44,6 +45,16 @@ func (s *Store) EnsureViews(ctx context.Context, views ...checkpoint.View) error
 		}
 		return nil
 	})
+}
+
+// ViewDDL returns the statements that make views where there are none, to follow those of [DDL]. [Store.EnsureViews] then has
+// nothing to do.
+func ViewDDL(views ...checkpoint.View) string {
+	var b strings.Builder
+	for _, v := range views {
+		b.WriteString(createView(v) + ";\n")
+	}
+	return b.String()
 }
 
 func createView(v checkpoint.View) string {

@@ -175,15 +175,19 @@ func TestHTTPSubscriptionsLikeRecorded(t *testing.T) {
 	w.want(401, "PUT", "/subscriptions/s140/anon", "", "{}")
 	w.like("http-subscription-put", w.want(201, "PUT", "/subscriptions/s140/via-http", adminUser, "{}"))
 	w.like("http-subscription-put-again", w.want(409, "PUT", "/subscriptions/s140/via-http", adminUser, "{}"))
-	waitFor(t, "the group has read the stream", func() bool {
-		return strings.Contains(w.want(200, "GET", "/subscriptions/s140/via-http/info", adminUser, ""), `"readBufferCount": 5`)
-	})
+	awaitGroup(n.psubs.find("s140", "via-http"))
 	w.like("http-subscription-put-info", w.want(200, "GET", "/subscriptions/s140/via-http/info", adminUser, ""))
 	w.like("http-subscription-post", w.want(200, "POST", "/subscriptions/s140/via-http", adminUser, "{}"))
 	w.like("http-subscription-post-missing", w.want(404, "POST", "/subscriptions/s140/none", adminUser, "{}"))
 	w.like("http-subscription-delete", w.want(200, "DELETE", "/subscriptions/s140/via-http", adminUser, ""))
 	w.like("http-subscription-delete-missing", w.want(404, "DELETE", "/subscriptions/s140/via-http", adminUser, ""))
 	w.like("http-replay-parked", w.want(200, "POST", "/subscriptions/s140/g/replayParked", adminUser, ""))
+}
+
+// awaitGroup returns once a group has done what it was woken for: it takes the next wake-up only after that.
+func awaitGroup(g *group) {
+	g.wake <- struct{}{}
+	g.wake <- struct{}{}
 }
 
 func TestHTTPStreams(t *testing.T) {

@@ -82,6 +82,7 @@ func (g *group) ack(ids [][16]byte) {
 func (g *group) complete(m *groupMessage) {
 	g.settle(m)
 	delete(g.outstanding, m.id)
+	g.delivering.remove(m)
 }
 
 func (g *group) nak(ids [][16]byte, action wirepb.PersistentSubscriptionNakEvents_Action, why string) {

@@ -1,7 +1,6 @@
 package esnode
 
 import (
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -25,19 +24,9 @@ func (c *checkpointing) take() (position int64, write bool) {
 // markCheckpoint decides whether the position is written: when enough events are complete, or on the sweep when some are
 // and enough time has passed.
 func (g *group) markCheckpoint(sweep bool, now time.Time) {
-	lowest := int64(math.MaxInt64)
-	for _, m := range g.outstanding {
-		if !m.replayed {
-			lowest = min(lowest, m.number)
-		}
-	}
-	for _, m := range g.retry {
-		if !m.replayed {
-			lowest = min(lowest, m.number)
-		}
-	}
-	if lowest--; lowest == math.MaxInt64-1 {
-		lowest = g.lastPushed
+	lowest := g.lastPushed
+	if number, ok := g.delivering.lowest(); ok {
+		lowest = number - 1
 	}
 	c, s := &g.checkpoint, &g.settings
 	progress := lowest - c.last

@@ -28,6 +28,7 @@ type group struct {
 	ready       []*groupMessage
 	retry       []*groupMessage // before ready
 	outstanding map[[16]byte]*groupMessage
+	delivering  delivering
 	lastPushed  int64
 	tombstone   *groupMessage
 	parks       []parking
@@ -212,8 +213,11 @@ func (g *group) pushTo(c *consumer, m *groupMessage) {
 		g.lastPushed = max(g.lastPushed, m.number)
 	}
 	// Of two events with one id, only the first is tracked, and the credit of the second is lost, like on the server.
-	if _, twice := g.outstanding[m.id]; !twice {
+	if _, twice := g.outstanding[m.id]; twice {
+		g.delivering.remove(m)
+	} else {
 		g.outstanding[m.id] = m
+		g.delivering.add(m)
 	}
 	g.total++
 	c.push(m)
@@ -239,9 +243,10 @@ func (g *group) remove(c *consumer) bool {
 		if m.consumer == c && !m.parking {
 			delete(g.outstanding, id)
 			m.retries, m.consumer = 1, nil
-			g.retry = insertByNumber(g.retry, m)
+			g.retry = append(g.retry, m)
 		}
 	}
+	slices.SortStableFunc(g.retry, byNumber)
 	g.pump()
 	return true
 }

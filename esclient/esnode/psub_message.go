@@ -2,6 +2,7 @@ package esnode
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"time"
 
@@ -18,6 +19,8 @@ type groupMessage struct {
 	parking  bool     // it is being parked
 	consumer *consumer
 	due      time.Time // when it is delivered again; zero: never
+
+	delivering bool // see there
 }
 
 // newGroupMessage copies an event.
@@ -29,6 +32,9 @@ func newGroupMessage(e eventlog.Resolved) *groupMessage {
 	}
 	return m
 }
+
+// byNumber is the order in which messages are delivered again.
+func byNumber(a, b *groupMessage) int { return cmp.Compare(a.number, b.number) }
 
 // insertByNumber keeps messages that are delivered again in the order of their numbers.
 func insertByNumber(list []*groupMessage, m *groupMessage) []*groupMessage {

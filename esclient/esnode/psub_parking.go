@@ -51,7 +51,7 @@ func (g *group) park(p parking) {
 			g.node.cfg.log.Error("event cannot be parked", "subscription", g.settings.key(), "event_number", p.message.number, "err", w.Err)
 		}
 		g.mu.Lock()
-		delete(g.outstanding, p.message.id)
+		g.complete(p.message)
 		g.markCheckpoint(false, g.node.cfg.clock.Now())
 		g.mu.Unlock()
 		g.signal()

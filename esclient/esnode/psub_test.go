@@ -32,6 +32,16 @@ func pushedID(t testing.TB, f rawFrame) []byte {
 	return eventField(t, fields[1][0].bytes, 3)
 }
 
+// pushedBody returns the body of the event that was pushed.
+func pushedBody(t testing.TB, f rawFrame) string {
+	t.Helper()
+	fields, err := parseFields(f.payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(eventField(t, fields[1][0].bytes, 7))
+}
+
 // pushed returns the body and the retry count of the event that was pushed.
 func pushed(t testing.TB, f rawFrame) (body string, retries uint64) {
 	t.Helper()
@@ -50,17 +60,6 @@ func (c *rawClient) join(stream, group string, credits int) [16]byte {
 	return id
 }
 
-func waitFor(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	limit := time.Now().Add(20 * time.Second)
-	for !ok() {
-		if time.Now().After(limit) {
-			t.Fatalf("not within 20 s: %s", what)
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
-
 // A group with its settings and its checkpoint survives a restart; what was not acknowledged is delivered again.
 func TestGroupSurvivesRestart(t *testing.T) {
 	t.Parallel()
@@ -75,6 +74,8 @@ func TestGroupSurvivesRestart(t *testing.T) {
 	if f[1][0].varint != 0 {
 		t.Fatal(f)
 	}
+	checkpoints := dialRaw(t, n)
+	checkpoints.ask(SubscribeToStream, msg(1, "$persistentsubscription-s::g-checkpoint", 2, 0), SubscriptionConfirmation)
 	id := c.join("s", "g", 10)
 	var ids []byte
 	for i := range 6 {
@@ -83,9 +84,9 @@ func TestGroupSurvivesRestart(t *testing.T) {
 		}
 	}
 	c.sendAs(PersistentSubscriptionAckEvents, id, append(msg(1, "s::g"), ids...))
-	waitFor(t, "a checkpoint is written", func() bool {
-		return slices.Equal(c.bodiesOf("$persistentsubscription-s::g-checkpoint"), []string{"3"})
-	})
+	if body := pushedBody(t, checkpoints.want(StreamEventAppeared)); body != "3" {
+		t.Fatalf("the checkpoint is %s", body)
+	}
 	if err := n.Close(); err != nil {
 		t.Fatal(err)
 	}

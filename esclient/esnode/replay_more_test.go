@@ -5,9 +5,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/photonpump/projector/esclient/internal/wire"
 	"github.com/photonpump/projector/esclient/internal/wire/wiretest"
@@ -122,10 +122,23 @@ func largePayload(t *testing.T, line wiretest.Line) []byte {
 
 // note acts on a remark of the recorder.
 func (r *replayer) note(line wiretest.Line) {
-	if strings.Contains(line.Note, "process is killed") {
-		// Events that were pushed before may still be on their way; the recorder saw them after this line.
-		time.Sleep(20 * time.Millisecond)
+	if isKill(line) {
 		r.cluster.Kill(r.cluster.Leader())
 		r.cluster.ElectAfter(forwardTimeout)
 	}
 }
+
+// pushesFirst puts what was pushed before the leader was killed, and seen after it, before it: here nothing is under way.
+func pushesFirst(lines []wiretest.Line) []wiretest.Line {
+	at := slices.IndexFunc(lines, isKill)
+	if at < 0 {
+		return lines
+	}
+	end := at + 1
+	for end < len(lines) && lines[end].Dir == "s2c" {
+		end++
+	}
+	return slices.Concat(lines[:at], lines[at+1:end], lines[at:at+1], lines[end:])
+}
+
+func isKill(line wiretest.Line) bool { return strings.Contains(line.Note, "process is killed") }

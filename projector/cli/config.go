@@ -10,11 +10,12 @@ import (
 
 const defaultConfig = "projector.yaml"
 
-// config reads the file and lets flags override it. Where the file may be absent, its defaults hold then.
+// config reads the file and lets flags override it. The file may be absent if the command needs no projections, or the
+// program has some; its defaults hold then.
 func (e *env) config(mayBeAbsent bool) (*config.Config, error) {
 	cfg, err := config.Load(e.flags.config)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && mayBeAbsent && e.flags.config == defaultConfig:
+	case errors.Is(err, fs.ErrNotExist) && (mayBeAbsent || len(e.projections) > 0) && e.flags.config == defaultConfig:
 		cfg = config.Default()
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, usage(fmt.Errorf("there is no file %s here; name one with --config", e.flags.config))

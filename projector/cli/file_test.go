@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -39,26 +38,6 @@ func TestDryRun(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(f.dir, "projector.db")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the database was made: %v", err)
-	}
-}
-
-func TestSchema(t *testing.T) {
-	t.Parallel()
-	code, stdout, _ := runCLI(t, "", "schema")
-	if code != ExitOK || !json.Valid([]byte(stdout)) || !strings.Contains(stdout, `"projections"`) {
-		t.Errorf("code %d, %s", code, stdout)
-	}
-}
-
-func TestDDL(t *testing.T) {
-	t.Parallel()
-	f := newFolder(t)
-	if got := f.run("ddl"); !strings.Contains(got, "CREATE TABLE projector_projections") || !strings.Contains(got, `CREATE TABLE "jumps"`) {
-		t.Error(got)
-	}
-	got := f.run("ddl", "--database", "postgres://nobody@nowhere.invalid/x")
-	if !strings.Contains(got, `CREATE TABLE "public".projector_projections`) || !strings.Contains(got, `CREATE TABLE "public"."jumps"`) {
-		t.Error(got)
 	}
 }
 

@@ -54,7 +54,7 @@ func newRoot(e *env) *cobra.Command {
 		&cobra.Group{ID: groupEvents, Title: "Events:"})
 	for group, commands := range map[string][]*cobra.Command{
 		groupProjections: {newRun(e), newStatus(e), newShow(e), newParked(e), newReset(e)},
-		groupFile:        {newLint(e), newTest(e), newPlan(e), newDryRun(e), newSchema(e), newDDL(e)},
+		groupFile:        {newLint(e), newTest(e), newPlan(e), newDryRun(e), newSchema(e)},
 		groupEvents:      {newAppend(e), newImport(e), newRead(e), newTail(e), newBench(e), newNode(e)},
 		"":               {newCompletion(e), newVersion(e)},
 	} {

@@ -123,7 +123,8 @@ func (s *service) run(ctx context.Context) error {
 	return s.conclude(ctx, err, time.Since(w.begin))
 }
 
-// ensureViews makes the views of the file. Where a table is not as it should be, the runner says what to do about it.
+// ensureViews makes the views of the file. Where a table is not as it should be and cannot be mended, the runner says what
+// to do about it.
 func (s *service) ensureViews(ctx context.Context) error {
 	if len(s.cfg.Views) == 0 {
 		return nil
@@ -133,11 +134,11 @@ func (s *service) ensureViews(ctx context.Context) error {
 	}
 	for _, p := range s.projections {
 		err := p.EnsureTables(ctx, s.store)
-		if errors.Is(err, checkpoint.ErrDrift) || errors.Is(err, checkpoint.ErrDefinitionChanged) {
+		if err != nil && s.store.Classify(err) == checkpoint.ClassConfiguration {
 			return nil
 		}
 		if err != nil {
-			return err
+			return databaseError(s.cfg, err)
 		}
 	}
 	return s.cfg.EnsureViews(ctx, s.store)

@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"gopkg.in/yaml.v3"
 )
@@ -87,23 +86,6 @@ func (r *rawRule) ordered() bool {
 	return false
 }
 
-// Retries says in words what happens with an event of the projection that cannot be handled: "attempt 2 after 200ms, 3
-// after 300ms, … then park". The delays vary by half, so that processes do not all try at once.
-func (p *Projection) Retries() string {
-	r := p.retry
-	var parts []string
-	delay := r.Delay
-	for n := 2; n <= r.Attempts; n++ {
-		if n == 2 {
-			parts = append(parts, fmt.Sprintf("attempt 2 after %v", delay.Round(time.Millisecond)))
-		} else {
-			parts = append(parts, fmt.Sprintf("%d after %v", n, delay.Round(time.Millisecond)))
-		}
-		delay = min(delay+delay/2, r.MaxDelay)
-		if n > 10 && n < r.Attempts {
-			parts = append(parts, fmt.Sprintf("… %d in all", r.Attempts))
-			break
-		}
-	}
-	return strings.Join(append(parts, "then "+r.Then.String()), ", ")
-}
+// Retries says in words what happens with an event of the projection that cannot be handled, see
+// [projector.RetryPolicy.String].
+func (p *Projection) Retries() string { return p.retry.String() }

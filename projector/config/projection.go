@@ -86,6 +86,8 @@ type rawProjection struct {
 	park    placedText
 
 	maxParked    int
+	retention    projector.Retention
+	redact       []redaction
 	decodeErrors *projector.Action
 
 	node *yaml.Node
@@ -140,6 +142,11 @@ func projectionSpec() *object[rawProjection] {
 				"What happens when events of a stream were truncated before they were read.").byDefault("warn"),
 			of("max_parked", integer{min: 1}, func(p *rawProjection) *int { return &p.maxParked },
 				"How many events are parked at most; the next one stops the projection.").byDefault("10000"),
+			of("parked_retention", retentionSpec(), func(p *rawProjection) *projector.Retention { return &p.retention },
+				"How long parked events are kept. What goes is the oldest first, is logged and counted as skipped. By default they are kept for ever."),
+			of("redact", listOf[redaction]{redactionKind{}, "one path"}, func(p *rawProjection) *[]redaction { return &p.redact },
+				"What is removed from events before they are parked: `redact: [body.email, metadata.ip]`. In a list, it is removed from each "+
+					"element. A body that is not JSON, of which nothing can be removed, is removed whole. What is gone is not repeated in the error that is kept either."),
 		},
 		check: func(_ *walker, n *yaml.Node, _ string, p *rawProjection) { p.node = n },
 	}
@@ -215,6 +222,12 @@ func (p *rawProjection) settings() []projector.Setting {
 	}
 	if p.retry != nil {
 		settings = append(settings, projector.WithRetry(*p.retry))
+	}
+	if p.retention != (projector.Retention{}) {
+		settings = append(settings, projector.WithParkedRetention(p.retention))
+	}
+	if len(p.redact) > 0 {
+		settings = append(settings, projector.WithRedaction(redact(p.redact)))
 	}
 	if p.decodeErrors != nil {
 		settings = append(settings, projector.WithDecodeErrors(*p.decodeErrors))

@@ -19,19 +19,28 @@ type View struct {
 // Query returns the view's query in the SQL of a database, empty if it has none.
 func (v *View) Query(dialect string) string { return v.queries[dialect] }
 
+// ViewsFor returns the views of the file in the SQL of a database. It is an error if one has no query in it.
+func (c *Config) ViewsFor(dialect string) ([]checkpoint.View, error) {
+	views := make([]checkpoint.View, 0, len(c.Views))
+	for _, v := range c.Views {
+		query := v.Query(dialect)
+		if query == "" {
+			return nil, fmt.Errorf("view %q has no query for %s", v.Name, dialect)
+		}
+		views = append(views, checkpoint.View{Name: v.Name, Query: query})
+	}
+	return views, nil
+}
+
 // EnsureViews makes the views of the file in a store, whose tables must exist. A store without SQL has none.
 func (c *Config) EnsureViews(ctx context.Context, store checkpoint.Store) error {
 	s, ok := store.(checkpoint.ViewStore)
 	if !ok || len(c.Views) == 0 {
 		return nil
 	}
-	var views []checkpoint.View
-	for _, v := range c.Views {
-		query := v.Query(s.Dialect())
-		if query == "" {
-			return fmt.Errorf("view %q has no query for %s", v.Name, s.Dialect())
-		}
-		views = append(views, checkpoint.View{Name: v.Name, Query: query})
+	views, err := c.ViewsFor(s.Dialect())
+	if err != nil {
+		return err
 	}
 	return s.EnsureViews(ctx, views...)
 }

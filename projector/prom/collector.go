@@ -18,6 +18,7 @@ type Collector struct {
 	runner   atomic.Pointer[Runner]
 	gauges   gauges
 	duration *prometheus.HistogramVec
+	handlers *prometheus.HistogramVec
 	rows     *prometheus.CounterVec
 	failures *prometheus.CounterVec
 }
@@ -25,6 +26,7 @@ type Collector struct {
 var (
 	_ prometheus.Collector  = (*Collector)(nil)
 	_ projector.CommitHook  = (*Collector)(nil)
+	_ projector.HandlerHook = (*Collector)(nil)
 	_ projector.FailureHook = (*Collector)(nil)
 )
 
@@ -36,6 +38,10 @@ func New() *Collector {
 			Name: "projector_commit_duration_seconds", Help: "How long transactions took.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
 		}, []string{"projection"}),
+		handlers: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "projector_handler_duration_seconds", Help: "How long calls of handlers took, those that failed too.",
+			Buckets: prometheus.ExponentialBuckets(0.0001, 4, 10),
+		}, []string{"projection", "event_type", "kind"}),
 		rows: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "projector_rows_written_total", Help: "Rows written and deleted.",
 		}, []string{"projection"}),
@@ -54,6 +60,18 @@ func (c *Collector) OnCommit(projection string, commit projector.Commit) {
 	c.rows.WithLabelValues(projection).Add(float64(commit.Rows))
 }
 
+// OnHandler implements [projector.HandlerHook].
+func (c *Collector) OnHandler(projection string, call projector.Call) {
+	eventType, kind := call.EventType, "on"
+	if eventType == "" {
+		eventType = "*"
+	}
+	if call.Tx {
+		kind = "on_tx"
+	}
+	c.handlers.WithLabelValues(projection, eventType, kind).Observe(call.Took.Seconds())
+}
+
 // OnFailure implements [projector.FailureHook].
 func (c *Collector) OnFailure(projection string, class projector.Class, _ error) {
 	c.failures.WithLabelValues(projection, class.String()).Inc()
@@ -63,6 +81,7 @@ func (c *Collector) OnFailure(projection string, class projector.Class, _ error)
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	c.gauges.describe(ch)
 	c.duration.Describe(ch)
+	c.handlers.Describe(ch)
 	c.rows.Describe(ch)
 	c.failures.Describe(ch)
 }
@@ -75,6 +94,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	c.duration.Collect(ch)
+	c.handlers.Collect(ch)
 	c.rows.Collect(ch)
 	c.failures.Collect(ch)
 }

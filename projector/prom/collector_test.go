@@ -26,10 +26,12 @@ func TestCollector(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.OnCommit("ponies", projector.Commit{Rows: 3, Took: time.Millisecond})
+	c.OnHandler("ponies", projector.Call{EventType: "pony.born", Took: time.Millisecond})
+	c.OnHandler("ponies", projector.Call{Tx: true, Took: 2 * time.Second, Err: errors.New("boom")})
 	c.OnFailure("ponies", projector.ClassHandler, errors.New("boom"))
 	c.Observe(runner{
 		{
-			Name: "ponies", State: projector.StateLive, Epoch: 2, Handled: 10, Ignored: 4, Skipped: 1, Parked: 7, Restarts: 2,
+			Name: "ponies", State: projector.StateLive, Epoch: 2, Handled: 10, Ignored: 4, Skipped: 1, Parked: 7, Restarts: 2, Dropped: 3, Expired: 5,
 			Position: checkpoint.AtNumber(14), Head: checkpoint.AtNumber(15), LagEvents: 1, Lag: 1500 * time.Millisecond,
 			LastCommit: time.UnixMilli(1_700_000_000_500),
 		},
@@ -62,6 +64,12 @@ projector_last_commit_timestamp_seconds{projection="ponies"} 1.7000000005e+09
 # HELP projector_parked_events Events put aside because they, or earlier ones of their key, could not be handled.
 # TYPE projector_parked_events gauge
 projector_parked_events{projection="ponies"} 7
+# HELP projector_parked_dropped_total Parked events dropped, for what reason.
+# TYPE projector_parked_dropped_total counter
+projector_parked_dropped_total{projection="ponies",reason="command"} 3
+projector_parked_dropped_total{projection="ponies",reason="retention"} 5
+projector_parked_dropped_total{projection="unknown",reason="command"} 0
+projector_parked_dropped_total{projection="unknown",reason="retention"} 0
 # HELP projector_position Last committed event number or commit position.
 # TYPE projector_position gauge
 projector_position{projection="ponies"} 14
@@ -76,7 +84,7 @@ projector_subscription_restarts_total{projection="unknown"} 0
 	names := []string{
 		"projector_events_total", "projector_failures_total", "projector_head_position", "projector_lag_events",
 		"projector_lag_seconds", "projector_last_commit_timestamp_seconds", "projector_position",
-		"projector_rows_written_total", "projector_parked_events", "projector_subscription_restarts_total",
+		"projector_rows_written_total", "projector_parked_events", "projector_parked_dropped_total", "projector_subscription_restarts_total",
 	}
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), names...); err != nil {
 		t.Error(err)

@@ -22,8 +22,11 @@
 //	projector_epoch                        of the lease; 0 = this process does not own the projection
 //	projector_last_commit_timestamp_seconds
 //	projector_commit_duration_seconds      histogram of the transactions
+//	projector_handler_duration_seconds     histogram of the calls of handlers; the labels are event_type, of the handler
+//	                                       and * for OnAny, and kind, on or on_tx
 //	projector_rows_written_total           rows written and deleted
 //	projector_parked_events                events put aside; only from the owner of the projection
+//	projector_parked_dropped_total         parked events dropped; the label reason is command or retention
 //	projector_subscription_restarts_total  subscriptions replaced because they had stalled
 //	projector_failures_total               failed attempts; the label class is handler, decode, infrastructure or
 //	                                       configuration

@@ -9,7 +9,7 @@ import (
 
 // gauges are read from the status at the time of a scrape.
 type gauges struct {
-	state, events, lagEvents, lagSeconds, position, head, epoch, lastCommit, parked, restarts *prometheus.Desc
+	state, events, lagEvents, lagSeconds, position, head, epoch, lastCommit, parked, dropped, restarts *prometheus.Desc
 }
 
 func newGauges() gauges {
@@ -25,6 +25,7 @@ func newGauges() gauges {
 		head:       desc("head_position", "Event number or commit position of the last event of the source, as last seen."),
 		epoch:      desc("epoch", "Epoch of the lease; 0 if this process does not own the projection."),
 		parked:     desc("parked_events", "Events put aside because they, or earlier ones of their key, could not be handled."),
+		dropped:    desc("parked_dropped_total", "Parked events dropped, for what reason.", "reason"),
 		restarts:   desc("subscription_restarts_total", "Subscriptions replaced because they delivered nothing although the log went on."),
 		lastCommit: desc("last_commit_timestamp_seconds", "When this process last committed."),
 	}
@@ -32,7 +33,7 @@ func newGauges() gauges {
 
 func (g *gauges) describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		g.state, g.events, g.lagEvents, g.lagSeconds, g.position, g.head, g.epoch, g.lastCommit, g.parked, g.restarts,
+		g.state, g.events, g.lagEvents, g.lagSeconds, g.position, g.head, g.epoch, g.lastCommit, g.parked, g.dropped, g.restarts,
 	} {
 		ch <- d
 	}
@@ -42,8 +43,8 @@ func (g *gauges) collect(ch chan<- prometheus.Metric, s *projector.Status) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append([]string{s.Name}, labels...)...)
 	}
-	counter := func(n int64, result string) {
-		ch <- prometheus.MustNewConstMetric(g.events, prometheus.CounterValue, float64(n), s.Name, result)
+	counter := func(d *prometheus.Desc, n int64, label string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), s.Name, label)
 	}
 	for _, state := range projector.States() {
 		holds := 0.0
@@ -52,9 +53,11 @@ func (g *gauges) collect(ch chan<- prometheus.Metric, s *projector.Status) {
 		}
 		gauge(g.state, holds, string(state))
 	}
-	counter(s.Handled, "handled")
-	counter(s.Ignored, "ignored")
-	counter(s.Skipped, "skipped")
+	counter(g.events, s.Handled, "handled")
+	counter(g.events, s.Ignored, "ignored")
+	counter(g.events, s.Skipped, "skipped")
+	counter(g.dropped, s.Dropped, "command")
+	counter(g.dropped, s.Expired, "retention")
 	ch <- prometheus.MustNewConstMetric(g.restarts, prometheus.CounterValue, float64(s.Restarts), s.Name)
 	gauge(g.epoch, float64(s.Epoch))
 	if s.Epoch > 0 {

@@ -71,6 +71,9 @@ func (q *AllQuery) wants(r record) bool {
 }
 
 func (l *Log) allUp(p *Page, w *walker, q AllQuery) error {
+	if q.From.Commit > 0 && q.From.Commit < headerSize {
+		return fmt.Errorf("position %d is before the first record: %w", q.From.Commit, ErrPosition)
+	}
 	w.pos = max(q.From.Commit, headerSize)
 	if w.pos >= w.head {
 		p.End = true // also at the start of a log without a record
@@ -204,6 +207,9 @@ func (w *walker) previous() (record, error) {
 			}
 			if begin = end - int64(size); begin >= 0 {
 				r, _, reason := parseRecord(w.buf[begin:end], w.pos-int64(size))
+				if reason == "" && len(r) != size { // a shorter one begins there: pos is inside the next
+					reason = "no record ends behind it"
+				}
 				if reason != "" {
 					return nil, fmt.Errorf("position %d: %s: %w", w.pos-int64(size), reason, ErrPosition)
 				}
