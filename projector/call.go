@@ -144,6 +144,8 @@ type callContext struct {
 	context.Context
 	event    *source.Event
 	delivery *delivery
+	handler  *Handler
+	emitted  int // ids of events that the handler emits
 }
 
 // delivery says by whom events are handled.
@@ -191,7 +193,7 @@ func (c *caller) begin(parent context.Context, h *Handler, e *source.Event) *cal
 	}
 	ctx := &c.contexts[0]
 	c.contexts = c.contexts[1:]
-	*ctx = callContext{c.ctx, e, c.first}
+	*ctx = callContext{Context: c.ctx, event: e, delivery: c.first, handler: h}
 	if c.s.replayed(e) {
 		ctx.delivery = c.replay
 	}

@@ -3,6 +3,7 @@ package projector
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 
 	"github.com/google/uuid"
 
@@ -77,6 +78,22 @@ func (e *Envelope) FollowUp() []byte {
 }
 
 type callKey struct{}
+
+// EmittedIDs returns the ids of the next n events that the handler emits whose context this is, see package emit. They are the
+// same whenever the handler handles the event, in the order in which it asks for them. It must ask from one goroutine. ok is
+// false if ctx is not that of a handler.
+func EmittedIDs(ctx context.Context, n int) (ids []uuid.UUID, ok bool) {
+	call, ok := ctx.Value(callKey{}).(*callContext)
+	if !ok {
+		return nil, false
+	}
+	e := call.envelope()
+	for range n {
+		ids = append(ids, e.DeriveID(fmt.Sprintf("%v emits %d", call.handler, call.emitted)))
+		call.emitted++
+	}
+	return ids, true
+}
 
 // FromContext returns the event that is being handled, in the context of a handler.
 func FromContext(ctx context.Context) (*Envelope, bool) {

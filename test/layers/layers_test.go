@@ -23,6 +23,7 @@ var may = map[string][]string{
 	"projector/config":            {"projector", "projector/readmodel", "projector/source/...", "codec/...", "checkpoint/...", "esclient"},
 	"projector/admin":             {"projector", "checkpoint"},
 	"projector/prom":              {"projector", "checkpoint"},
+	"projector/emit":              {"projector", "esclient"},
 	"projector/projectortest":     {"projector", "projector/readmodel", "projector/source", "projector/source/sourcetest", "codec/...", "checkpoint/..."},
 	"projector/readmodel":         {"projector", "projector/source", "codec/...", "checkpoint"},
 	"projector":                   {"projector/source", "codec/...", "checkpoint"},
