@@ -31,6 +31,13 @@ const (
 	kindPooled   = "pgbouncer" // Postgres behind it
 )
 
+func (d database) kind() string {
+	if d.File != "" {
+		return kindSQLite
+	}
+	return kindPostgres
+}
+
 // newDatabase makes an empty one, with the tables of the audit.
 func newDatabase(t *testing.T, kind string) database {
 	t.Helper()
@@ -155,7 +162,7 @@ type tx struct {
 }
 
 // inTx makes a handler that writes through the transaction of the database.
-func (d database) inTx(fn func(ctx context.Context, tx tx, e projector.Event[jumped]) error) *projector.Handler {
+func (d database) inTx(fn hook) *projector.Handler {
 	if d.File != "" {
 		return projector.OnTx("pony.jumped", func(ctx context.Context, s *sql.Tx, e projector.Event[jumped]) error {
 			return fn(ctx, tx{exec: func(ctx context.Context, sql string, args ...any) error {
@@ -172,20 +179,30 @@ func (d database) inTx(fn func(ctx context.Context, tx tx, e projector.Event[jum
 	})
 }
 
+// hook is code within the transaction of an event.
+type hook = func(ctx context.Context, tx tx, e projector.Event[jumped]) error
+
 // audit writes a line for every event, in the transaction of its batch. Its table has no key, so that it shows what is
-// repeated. All events meet in the row of the total.
-func (d database) audit(then func(ctx context.Context, tx tx, e projector.Event[jumped]) error) *projector.Handler {
+// repeated. All events meet in the row of the total. The hooks come before and after that; they may be nil.
+func (d database) audit(before, after hook) *projector.Handler {
 	insert := "INSERT INTO " + d.name("audit") + " (stream, number) VALUES ($1, $2)"
 	add := "UPDATE " + d.name("total") + " SET n = n + 1"
+	note := func(ctx context.Context, tx tx, e projector.Event[jumped]) error {
+		if err := tx.exec(ctx, insert, e.Stream, e.Number); err != nil {
+			return err
+		}
+		return tx.exec(ctx, add)
+	}
 	return d.inTx(func(ctx context.Context, tx tx, e projector.Event[jumped]) error {
-		err := tx.exec(ctx, insert, e.Stream, e.Number)
-		if err == nil {
-			err = tx.exec(ctx, add)
+		for _, h := range []hook{before, note, after} {
+			if h == nil {
+				continue
+			}
+			if err := h(ctx, tx, e); err != nil {
+				return err
+			}
 		}
-		if err == nil && then != nil {
-			err = then(ctx, tx, e)
-		}
-		return err
+		return nil
 	})
 }
 

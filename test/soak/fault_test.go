@@ -35,7 +35,7 @@ func (j *job) projections(src *sourcetest.Source) []*projector.Projection {
 	}
 	parts := []projector.Part{
 		tableWith(func(e projector.Event[jumped]) error { exit(exitInFold, e); return nil }),
-		j.Database.audit(func(ctx context.Context, tx tx, e projector.Event[jumped]) error {
+		j.Database.audit(nil, func(ctx context.Context, tx tx, e projector.Event[jumped]) error {
 			exit(exitInTx, e)
 			if at(stopInTx, e) {
 				stop()
