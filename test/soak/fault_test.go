@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -23,14 +25,19 @@ const (
 	exitInFold    = "exits while it folds a row"
 
 	stuck = "a handler never returns"
+
+	outOfMemory = "runs out of memory" // at any time
 )
+
+// exitCode is that of a process which exits because of its fault.
+const exitCode = 7
 
 // projections are those of a process, with its fault.
 func (j *job) projections(src *sourcetest.Source) []*projector.Projection {
 	at := func(fault string, e projector.Event[jumped]) bool { return j.Fault == fault && isEvent(e, j.At) }
 	exit := func(fault string, e projector.Event[jumped]) {
 		if at(fault, e) {
-			os.Exit(7)
+			os.Exit(exitCode)
 		}
 	}
 	parts := []projector.Part{
@@ -69,6 +76,19 @@ func (j *job) projections(src *sourcetest.Source) []*projector.Projection {
 }
 
 func neverReturns() { select {} }
+
+// exhaust uses up all memory, after a while.
+func exhaust() {
+	time.Sleep(time.Duration(50+rand.IntN(500)) * time.Millisecond)
+	var hoard [][]byte
+	for {
+		b := make([]byte, 16<<20)
+		for i := 0; i < len(b); i += 4096 {
+			b[i] = 1
+		}
+		hoard = append(hoard, b)
+	}
+}
 
 // stop stops the process until somebody wakes it.
 func stop() {

@@ -63,6 +63,9 @@ func (j *job) run(ctx context.Context) error {
 			}
 		}()
 	}
+	if j.Fault == outOfMemory {
+		go exhaust() // ends with the process
+	}
 	log.Intercept(func(sourcetest.Op) error { time.Sleep(j.Pause); return nil })
 	src := log.All(nil)
 	src.PageSize = 100
@@ -94,13 +97,19 @@ type process struct {
 // start starts a process. It is killed at the end of the test, at the latest.
 func (j *job) start(t *testing.T) *process {
 	t.Helper()
+	return j.startAs(t, os.Args[0])
+}
+
+// startAs is start with another command.
+func (j *job) startAs(t *testing.T, command string, args ...string) *process {
+	t.Helper()
 	text, err := json.Marshal(j)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &process{t: t, ended: make(chan struct{})}
-	p.cmd = exec.CommandContext(ctx, os.Args[0])
+	p.cmd = exec.CommandContext(ctx, command, args...)
 	p.cmd.Env = append(os.Environ(), envJob+"="+string(text))
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	stdin, err := p.cmd.StdinPipe()
