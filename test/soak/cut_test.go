@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/photonpump/projector/projector"
+	"github.com/photonpump/projector/projector/source"
 	"github.com/photonpump/projector/projector/source/sourcetest"
 )
 
@@ -61,7 +62,8 @@ func with(t *testing.T, server, setting, value string) string {
 type work struct {
 	database database
 	events   int
-	pause    time.Duration // before each page, so that every fault hits work
+	source   source.Source // nil = our log in memory
+	pause    time.Duration // before each page of that, so that every fault hits work
 	least    int           // so many faults at least
 	batch    int           // size; 0 = 100
 	before   hook          // in the transaction of an event; may be nil
@@ -78,11 +80,14 @@ func (w *work) run(t *testing.T, faults string, fault func(context.Context) erro
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := newLog(w.events)
-	log.Intercept(func(sourcetest.Op) error { time.Sleep(w.pause); return nil })
-	src := log.All(nil)
-	src.PageSize = 100
-	p := projector.New("ponies", src, table(), w.database.audit(w.before, nil)).With(byStream())
+	if w.source == nil {
+		log := newLog(w.events)
+		log.Intercept(func(sourcetest.Op) error { time.Sleep(w.pause); return nil })
+		all := log.All(nil)
+		all.PageSize = 100
+		w.source = all
+	}
+	p := projector.New("ponies", w.source, table(), w.database.audit(w.before, nil)).With(byStream())
 	r, err := projector.NewRunner(store, []*projector.Projection{p}, projector.Once(), projector.WithLeaseTTL(300*time.Millisecond),
 		projector.WithBatchSize(cmp.Or(w.batch, 100)), projector.WithRetryDelays(10*time.Millisecond, 100*time.Millisecond))
 	if err != nil {
