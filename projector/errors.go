@@ -77,7 +77,7 @@ func (e *StoppedError) Unwrap() error { return e.Err }
 
 var (
 	// ErrOtherLog means that the event log is not the one that the stored position came from.
-	ErrOtherLog = errors.New("not the event log that the position came from")
+	ErrOtherLog = source.ErrOtherLog
 	// ErrShutdownBound means that the work in hand was abandoned because the shutdown took too long.
 	ErrShutdownBound = errors.New("shutdown took longer than its bound")
 

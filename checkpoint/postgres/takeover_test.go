@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	takeoverTTL = 600 * time.Millisecond
+	takeoverTTL = 2 * time.Second
 	forever     = 5 * time.Minute
 )
 

@@ -19,6 +19,9 @@ var (
 	ErrGone = errors.New("event is not readable any more")
 	// ErrBeyondHead means that a position is behind the end of the log: this is not the log the position came from.
 	ErrBeyondHead = errors.New("position is beyond the end of the log")
+	// ErrOtherLog means that the log is not the one that was read before: another event stands where a known one was, or it
+	// ends before that.
+	ErrOtherLog = errors.New("not the event log that the position came from")
 	// ErrStreamDeleted means that the stream of a source was deleted for good.
 	ErrStreamDeleted = errors.New("stream was deleted")
 	// ErrRefused means that the log will not serve this source, however often it is asked: access denied, wrong
@@ -71,7 +74,7 @@ type Timed interface {
 }
 
 // Subscription delivers the events of a source in order. It survives reconnects by itself: nothing is lost and nothing
-// is repeated. It is used by one goroutine at a time.
+// is repeated, and it ends with [ErrOtherLog] where it finds another log than before. It is used by one goroutine at a time.
 type Subscription interface {
 	// Next waits for the next batch. It returns early with no events when only the position or Live has changed. After
 	// an error, other than that of ctx, the subscription has ended.

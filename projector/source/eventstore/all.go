@@ -34,19 +34,20 @@ func (s *all) Subscribe(_ context.Context, after checkpoint.Position) (source.Su
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s, err)
 	}
-	b := &allSubscription{all: s, from: from}
-	b.subscription, b.filtered = s.subscribe(from)
+	b := &allSubscription{all: s, after: after, from: from}
+	b.subscription, b.filtered = s.subscribe(after, from)
 	return b, nil
 }
 
 // subscribe filters in the server unless that is known not to.
-func (s *all) subscribe(from esclient.From) (sub *subscription, filtered bool) {
+func (s *all) subscribe(after checkpoint.Position, from esclient.From) (sub *subscription, filtered bool) {
 	o := esclient.SubscribeOptions{KeepLinks: true}
 	if !s.unsupported.Load() {
 		o.Filter = s.filter.server()
 	}
 	return &subscription{
 		source: s, sub: s.client.SubscribeAll(from, o), convert: fromLog, position: logPosition, wants: s.filter.wants,
+		witness: witness{client: s.client, source: s, at: after},
 	}, o.Filter != nil
 }
 
@@ -54,6 +55,7 @@ func (s *all) subscribe(from esclient.From) (sub *subscription, filtered bool) {
 type allSubscription struct {
 	*subscription
 	all      *all
+	after    checkpoint.Position
 	from     esclient.From
 	filtered bool
 }
@@ -65,7 +67,7 @@ func (b *allSubscription) Next(ctx context.Context) (source.Batch, error) {
 		return batch, err
 	}
 	b.all.unsupported.Store(true)
-	b.subscription, b.filtered = b.all.subscribe(b.from) // nothing was delivered: the first request was refused
+	b.subscription, b.filtered = b.all.subscribe(b.after, b.from) // nothing was delivered: the first request was refused
 	return b.subscription.Next(ctx)
 }
 

@@ -40,7 +40,9 @@ func (s *stream) Subscribe(_ context.Context, after checkpoint.Position) (source
 		return nil, fmt.Errorf("%s: %w", s, err)
 	}
 	sub := s.client.SubscribeStream(s.name, esclient.AfterNumber(n), esclient.SubscribeOptions{})
-	return &subscription{source: s, sub: sub, convert: fromStream, position: streamPosition}, nil
+	return &subscription{
+		source: s, sub: sub, convert: fromStream, position: streamPosition, witness: witness{client: s.client, source: s, at: after},
+	}, nil
 }
 
 // numberOf returns the event number of a position, -1 for the start.

@@ -182,7 +182,11 @@ func (s *streams) Subscribe(ctx context.Context, after checkpoint.Position) (sou
 	}
 	for i, st := range s.each {
 		sub := s.client.SubscribeStream(st.name, esclient.AfterNumber(numbers[i]), esclient.SubscribeOptions{})
-		b.subs = append(b.subs, &subscription{source: st, sub: sub, convert: fromOneOf(st.name), position: streamPosition})
+		w := witness{client: s.client, source: s}
+		if numbers[i] >= 0 {
+			w.at = checkpoint.AtNumbers(map[string]int64{st.name: numbers[i]})
+		}
+		b.subs = append(b.subs, &subscription{source: st, sub: sub, convert: fromOneOf(st.name), position: streamPosition, witness: w})
 	}
 	return b, nil
 }

@@ -15,18 +15,28 @@ type subscription struct {
 	convert  func(dst *source.Event, e *esclient.Event)
 	position func(b *esclient.Batch) checkpoint.Position
 	wants    func(e *esclient.Event) bool // nil = everything
+	witness  witness
+	held     *esclient.Batch // has come, and is to be delivered once the log is known to be the same; nil = none
 }
 
 // Next implements [source.Subscription].
 func (s *subscription) Next(ctx context.Context) (source.Batch, error) {
-	in, err := s.sub.Next(ctx)
-	if err != nil {
-		if ctx.Err() != nil {
-			return source.Batch{}, err
+	if s.held == nil {
+		in, err := s.sub.Next(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				return source.Batch{}, err
+			}
+			return source.Batch{}, translate(s.source, err)
 		}
-		return source.Batch{}, translate(s.source, err)
+		s.held = &in
 	}
-	out := source.Batch{Position: s.position(&in), Live: in.Live}
+	if err := s.witness.check(ctx); err != nil {
+		return source.Batch{}, err
+	}
+	in := s.held
+	s.held = nil
+	out := source.Batch{Position: s.position(in), Live: in.Live}
 	wanted := s.count(in.Events)
 	if wanted == 0 {
 		return out, nil
@@ -38,6 +48,7 @@ func (s *subscription) Next(ctx context.Context) (source.Batch, error) {
 			s.convert(&out.Events[len(out.Events)-1], &in.Events[i])
 		}
 	}
+	s.witness.saw(out.Events)
 	return out, nil
 }
 
