@@ -102,7 +102,8 @@ func (e *env) group(c *cobra.Command) *cobra.Command {
 	return c
 }
 
-// command fills what all commands have in common. Arguments are named in use: UPPER is one, [UPPER] is optional.
+// command fills what all commands have in common. Arguments are named in use: UPPER is one, [UPPER] is optional, and a
+// last one with … stands for any number.
 func (e *env) command(c *cobra.Command, run func(ctx context.Context, args []string) error) *cobra.Command {
 	c.Args = argsOf(c.Use)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -115,7 +116,7 @@ func (e *env) command(c *cobra.Command, run func(ctx context.Context, args []str
 // argsOf checks the number of arguments against how they are named in use.
 func argsOf(use string) cobra.PositionalArgs {
 	names := strings.Fields(use)[1:]
-	least := 0
+	least, many := 0, strings.Contains(use, "…")
 	for _, n := range names {
 		if !strings.HasPrefix(n, "[") {
 			least++
@@ -125,7 +126,7 @@ func argsOf(use string) cobra.PositionalArgs {
 		switch {
 		case len(args) < least:
 			return fmt.Errorf("%s is missing; usage: %s", names[len(args)], c.UseLine())
-		case len(args) > len(names):
+		case len(args) > len(names) && !many:
 			return fmt.Errorf("unexpected argument %q; usage: %s", args[len(names)], c.UseLine())
 		}
 		return nil

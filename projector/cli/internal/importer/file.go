@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +13,8 @@ import (
 
 // file is what a first reading of the whole file tells. Nothing is appended before every line was found to be good.
 type file struct {
-	name    string
+	path    string
+	name    string // for messages
 	digest  jsonl.Digest
 	lines   int
 	streams map[string]*stream
@@ -40,9 +42,9 @@ type ref struct {
 
 func refOf(l jsonl.Line) ref { return ref{l.Number, l.ID} }
 
-func readFile(name string) (*file, error) {
-	f := &file{name: name, streams: make(map[string]*stream)}
-	digest, err := each(name, func(l jsonl.Line) error {
+func readFile(path, name string) (*file, error) {
+	f := &file{path: path, name: cmp.Or(name, path), streams: make(map[string]*stream)}
+	digest, err := f.each(func(l jsonl.Line) error {
 		f.lines++
 		s := f.streams[l.Stream]
 		if s == nil {
@@ -66,9 +68,9 @@ func (f *file) id(line ref) uuid.UUID {
 	return f.digest.EventID(line.number)
 }
 
-// each calls fn with every line of a file.
-func each(name string, fn func(jsonl.Line) error) (jsonl.Digest, error) {
-	r, err := jsonl.Open(name)
+// each calls fn with every line.
+func (f *file) each(fn func(jsonl.Line) error) (jsonl.Digest, error) {
+	r, err := jsonl.Open(f.path, f.name)
 	if err != nil {
 		return jsonl.Digest{}, err
 	}
@@ -89,7 +91,7 @@ func each(name string, fn func(jsonl.Line) error) (jsonl.Digest, error) {
 
 // again calls fn with every line a second time.
 func (f *file) again(fn func(jsonl.Line) error) error {
-	digest, err := each(f.name, fn)
+	digest, err := f.each(fn)
 	if err == nil && digest != f.digest {
 		return fmt.Errorf("%s was changed while it was imported: import it again", f.name)
 	}

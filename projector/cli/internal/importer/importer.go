@@ -20,6 +20,8 @@ const (
 
 // Options of an import.
 type Options struct {
+	// Name of the file in messages. Defaults to its path.
+	Name string
 	// Append allows streams that were not started by the file.
 	Append bool
 	// Progress is called with the number of lines that are in the log, and that the file has.
@@ -34,8 +36,8 @@ type Result struct {
 }
 
 // Import appends the events of a file, in the order of its lines.
-func Import(ctx context.Context, log Log, name string, opts Options) (Result, error) {
-	f, err := readFile(name)
+func Import(ctx context.Context, log Log, path string, opts Options) (Result, error) {
+	f, err := readFile(path, opts.Name)
 	if err != nil {
 		return Result{}, err
 	}

@@ -26,7 +26,7 @@ func write(t interface{ Fatal(...any) }, dir string, streams ...string) (name st
 	if err := os.WriteFile(name, []byte(b.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f, err := readFile(name)
+	f, err := readFile(name, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,9 +25,9 @@ type Reader struct {
 	err    error
 }
 
-// Open opens a file, plain or compressed with gzip, whatever its name is.
-func Open(name string) (*Reader, error) {
-	f, err := os.Open(name)
+// Open opens a file, plain or compressed with gzip, whatever its path is. Errors call it name.
+func Open(path, name string) (*Reader, error) {
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -80,7 +80,7 @@ func TestMistakes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := writeFile(t, "e.jsonl", tt.content)
-			r, err := Open(path)
+			r, err := Open(path, path)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -102,7 +102,7 @@ func TestCutGzip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := Open(writeFile(t, "cut.jsonl.gz", string(whole[:len(whole)-20])))
+	r, err := Open(writeFile(t, "cut.jsonl.gz", string(whole[:len(whole)-20])), "cut")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestCutGzip(t *testing.T) {
 
 func readAll(t *testing.T, path string) ([]Line, Digest) {
 	t.Helper()
-	r, err := Open(path)
+	r, err := Open(path, path)
 	if err != nil {
 		t.Fatal(err)
 	}
