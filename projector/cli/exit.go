@@ -16,6 +16,22 @@ const (
 	ExitForced  = 130 // a second interrupt
 )
 
+// exitCode is one of them in words.
+type exitCode struct {
+	code    int
+	meaning string
+}
+
+func exitCodes() []exitCode {
+	return []exitCode{
+		{ExitOK, "done"},
+		{ExitError, "something went wrong; the last line says what"},
+		{ExitUsage, "a mistake on the command line or in projector.yaml"},
+		{ExitStopped, "a projection stopped for a reason of its own"},
+		{ExitForced, "a second Ctrl-C"},
+	}
+}
+
 // exitError asks for an exit code.
 type exitError struct {
 	code int

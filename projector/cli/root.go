@@ -9,16 +9,20 @@ import (
 	"github.com/spf13/cobra"
 )
 
-const rootLong = `Keeps read models up to date from an event store, as projector.yaml describes them.
+const rootAbout = `Keeps read models up to date from an event store, as projector.yaml describes them.
 
 Without anything else installed it brings an event store and a database of its own, both under ./data.
 
-Exit codes:
-  0    done
-  1    something went wrong; the last line says what
-  2    a mistake on the command line or in projector.yaml
-  3    a projection stopped for a reason of its own
-  130  a second Ctrl-C`
+Exit codes:`
+
+func rootLong() string {
+	var b strings.Builder
+	b.WriteString(rootAbout)
+	for _, c := range exitCodes() {
+		fmt.Fprintf(&b, "\n  %-4d %s", c.code, c.meaning)
+	}
+	return b.String()
+}
 
 // Groups of commands, as help lists them.
 const (
@@ -31,7 +35,7 @@ func newRoot(e *env) *cobra.Command {
 	root := e.group(&cobra.Command{
 		Use:           "projector",
 		Short:         "Projection services over Event Store",
-		Long:          rootLong,
+		Long:          rootLong(),
 		Example:       "  projector run --once\n  projector status\n  projector show ponies",
 		Version:       readBuild().String(),
 		SilenceErrors: true,
