@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,8 +81,15 @@ func newParkedCommand(e *env, command, use, short string) *cobra.Command {
 	return c
 }
 
-// openParking opens the database for a projection that is defined.
-func (e *env) openParking(ctx context.Context, name string) (checkpoint.ParkingStore, error) {
+// parking is the database, for the parked events of one projection.
+type parking struct {
+	checkpoint.ParkingStore
+	defined bool // here; if not, the program that defines it must run for them to change
+	held    bool // somebody runs it
+}
+
+// openParking opens the database for a projection that is defined here, or known there.
+func (e *env) openParking(ctx context.Context, name string) (*parking, error) {
 	cfg, err := e.config(false)
 	if err != nil {
 		return nil, err
@@ -90,19 +98,27 @@ func (e *env) openParking(ctx context.Context, name string) (checkpoint.ParkingS
 	if err != nil {
 		return nil, err
 	}
-	if _, err := findProjection(defined, name); err != nil {
-		return nil, err
-	}
+	_, unknown := findProjection(defined, name)
 	store, err := e.openExisting(ctx, cfg)
 	if err != nil {
+		return nil, cmp.Or(unknown, err)
+	}
+	known, err := storedStatus(ctx, store, name)
+	p := &parking{defined: unknown == nil, held: known != nil && known.Held}
+	var keeps bool
+	p.ParkingStore, keeps = store.(checkpoint.ParkingStore)
+	switch {
+	case err != nil:
+	case known == nil && unknown != nil:
+		err = unknown
+	case !keeps:
+		err = fmt.Errorf("database %s keeps no parked events", describeDatabase(cfg))
+	}
+	if err != nil {
+		_ = store.Close()
 		return nil, err
 	}
-	parking, ok := store.(checkpoint.ParkingStore)
-	if !ok {
-		_ = store.Close()
-		return nil, fmt.Errorf("database %s keeps no parked events", describeDatabase(cfg))
-	}
-	return parking, nil
+	return p, nil
 }
 
 func (e *env) listParked(ctx context.Context, name string, f parkedFlags) error {
@@ -228,6 +244,9 @@ func (e *env) sendParked(ctx context.Context, name, command string, f parkedFlag
 		return err
 	}
 	defer store.Close() //nolint:errcheck // the owner has committed
+	if !store.defined && !store.held {
+		return fmt.Errorf("projection %s is not defined here, and nobody runs it: use the program that defines it, whose handlers are needed", name)
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
