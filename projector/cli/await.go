@@ -81,7 +81,8 @@ func (e *env) runOne(ctx context.Context, name string) error {
 		return err
 	}
 	defer store.Close() //nolint:errcheck // what counts is committed
-	runner, err := projector.NewRunner(store, []*projector.Projection{p}, projector.WithLogger(e.logger()))
+	opts := append([]projector.Option{projector.WithLogger(e.logger())}, cfg.Run.Options()...)
+	runner, err := projector.NewRunner(store, []*projector.Projection{p}, opts...)
 	if err != nil {
 		return err
 	}

@@ -101,7 +101,7 @@ func (s *service) run(ctx context.Context) error {
 		log = slog.New(without{log.Handler(), "projection stopped"}) // which is said at the end
 		opts = append(opts, projector.Once())
 	}
-	opts = append(opts, projector.WithLogger(log))
+	opts = append(append(opts, projector.WithLogger(log)), s.cfg.Run.Options()...)
 	var err error
 	if s.runner, err = projector.NewRunner(s.store, s.projections, opts...); err != nil {
 		return usage(err)

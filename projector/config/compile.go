@@ -53,6 +53,9 @@ func (w *walker) compile(d *document) {
 		w.lintParking(raw, compilers, p.sql)
 		p.settings = append(p.settings, w.compileOrder(raw, path, compilers, p.sql, d.events)...)
 		p.model = readmodel.Join(models...)
+		if raw.Value.cache != nil {
+			p.model.CacheRows(*raw.Value.cache)
+		}
 		d.Projections = append(d.Projections, p)
 	}
 	w.compileSQL(d)

@@ -22,6 +22,7 @@ type Config struct {
 	EventStore  EventStore
 	Database    Database
 	Admin       Admin
+	Run         Run
 	Projections []*Projection // in the order of the file
 	Views       []*View       // in the order of the file
 	Tests       []*Test       // in the order of the file
@@ -188,6 +189,8 @@ func spec() *object[document] {
 				"Where positions and tables are kept."),
 			of("admin", adminSpec(), func(d *document) *Admin { return &d.Admin },
 				"A page, metrics and health over HTTP."),
+			of("run", runSpec(), func(d *document) *Run { return &d.Run },
+				"How all projections are run."),
 			of("events", mappingOf[rawEvent]{item: eventSpec(), what: "event types"},
 				func(d *document) *[]named[rawEvent] { return (*[]named[rawEvent])(&d.events) },
 				"What events hold, by type, so that expressions are checked when the file is loaded."),

@@ -81,6 +81,8 @@ type rawProjection struct {
 	batch  rawBatch
 	retry  *projector.RetryPolicy
 	policy rawPolicy
+	tuning tuning
+	cache  *int
 
 	orderBy *expression
 	park    placedText
@@ -104,7 +106,7 @@ type rawBatch struct {
 
 func projectionSpec() *object[rawProjection] {
 	return &object[rawProjection]{
-		fields: []field[rawProjection]{
+		fields: append([]field[rawProjection]{
 			of("source", sourceSpec(), func(p *rawProjection) *Source { return &p.source },
 				"Which events it reads.").required(),
 			of("key", listOf[expression]{expressionKind{}, "an expression"}, func(p *rawProjection) *[]expression { return &p.key },
@@ -147,7 +149,9 @@ func projectionSpec() *object[rawProjection] {
 			of("redact", listOf[redaction]{redactionKind{}, "one path"}, func(p *rawProjection) *[]redaction { return &p.redact },
 				"What is removed from events before they are parked: `redact: [body.email, metadata.ip]`. In a list, it is removed from each "+
 					"element. A body that is not JSON, of which nothing can be removed, is removed whole. What is gone is not repeated in the error that is kept either."),
-		},
+			of("cache_rows", pointer[int]{integer{}}, func(p *rawProjection) **int { return &p.cache },
+				"How many rows of each table are kept in memory between batches.").byDefault(strconv.Itoa(readmodel.DefaultCacheRows)),
+		}, tuningFields(func(p *rawProjection) *tuning { return &p.tuning })...),
 		check: func(_ *walker, n *yaml.Node, _ string, p *rawProjection) { p.node = n },
 	}
 }
@@ -234,6 +238,9 @@ func (p *rawProjection) settings() []projector.Setting {
 	}
 	if p.maxParked > 0 {
 		settings = append(settings, projector.WithMaxParked(p.maxParked))
+	}
+	for _, t := range p.tuning.tunings() {
+		settings = append(settings, t)
 	}
 	return append(settings, p.policy.settings...)
 }

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/photonpump/projector/esclient"
 	"github.com/photonpump/projector/esclient/esnode"
 	"github.com/photonpump/projector/projector"
+	"github.com/photonpump/projector/projector/source/sourcetest"
 )
 
 const runFile = `
@@ -153,6 +156,59 @@ func TestRun(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("rows (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestRunOptions runs a handler of Go with what the file says for all projections.
+func TestRunOptions(t *testing.T) {
+	t.Parallel()
+	cfg := parse(t, "run: {owner: me, lease_ttl: 7m, shutdown: 3s, workers: 2, handler_timeout: 1s, stall_after: 5s, max_deaths: 2}")
+	store, log := memory.Open(), sourcetest.New()
+	log.Append("s", sourcetest.JSON("x", `{}`))
+	log.Append("t", sourcetest.JSON("x", `{}`))
+	var running sync.WaitGroup // both handlers meet
+	running.Add(2)
+	handler := projector.On("x", func(ctx context.Context, _ projector.Event[struct{}]) error {
+		status, err := store.List(ctx)
+		if err != nil || status[0].Owner != "me" || time.Until(status[0].Expires).Round(time.Minute) != 7*time.Minute {
+			t.Errorf("got %+v, %v", status, err)
+		}
+		running.Done()
+		running.Wait()
+		<-ctx.Done() // until the time-out
+		return ctx.Err()
+	})
+	p := projector.New("p", log.All(nil), handler).With(projector.WithRetry(projector.RetryPolicy{
+		Attempts: 1, Delay: time.Millisecond, MaxDelay: time.Millisecond, Then: projector.ActionStop,
+	}))
+	runner, err := projector.NewRunner(store, []*projector.Projection{p}, append(cfg.Run.Options(), projector.Once())...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := runner.Run(t.Context()); !errors.Is(err, projector.ErrHandlerTimeout) {
+		t.Errorf("got error %v", err)
+	}
+}
+
+// TestSettings: what a file says of one projection is what it is run with.
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	onEachDatabase(t, func(t *testing.T, store checkpoint.Store) {
+		slow := "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000) INSERT INTO slow SELECT max(i) FROM n"
+		cfg := parse(t, `
+projections:
+  slow:
+    source: {stream: s}
+    table: {columns: {i: int}, primary_key: i}
+    sql: {x: {statement: "`+slow+`"}}
+    handler_timeout: 50ms
+    retry: {attempts: 1, then: stop}
+`)
+		log := sourcetest.New()
+		log.Append("s", sourcetest.JSON("x", `{}`))
+		if err := runOnce(t.Context(), t, store, cfg, log, "s"); !errors.Is(err, projector.ErrHandlerTimeout) {
+			t.Errorf("got error %v", err)
 		}
 	})
 }
