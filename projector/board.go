@@ -14,15 +14,17 @@ type board struct {
 
 	mu      sync.Mutex
 	status  Status
-	oldest  time.Time     // created time of the oldest event in hand; zero = none
-	changed chan struct{} // closed, and replaced, when the status has changed
-	behind  time.Time     // since when Head is known to be ahead of Position; zero = it is not
-	away    error         // why the end of the source is not known now; nil = it is
+	oldest  time.Time           // created time of the oldest event in hand; zero = none
+	changed chan struct{}       // closed, and replaced, when the status has changed
+	behind  time.Time           // since when Head is known to be ahead of Position; zero = it is not
+	away    error               // why the end of the source is not known now; nil = it is
+	done    checkpoint.Position // everything up to here is committed, or passed over by the shard
+	up      func(state bool)    // of a shard: something has changed, perhaps the state; nil = it is none
 }
 
 func newBoard(p *Projection, hs hooks) *board {
 	b := &board{hooks: hs, changed: make(chan struct{})}
-	b.status = Status{Name: p.name, State: StateStarting, Since: time.Now()}
+	b.status = Status{Name: p.name, Shards: 1, State: StateStarting, Since: time.Now()}
 	if f := p.Source(); f != nil {
 		b.status.Source = f.String()
 	}
@@ -72,10 +74,29 @@ func (b *board) set(state State, reason string) bool {
 	s.Reason = reason
 	b.broadcast()
 	b.mu.Unlock()
-	if !same {
+	switch {
+	case same:
+	case b.up != nil: // the state of the projection is that of all shards
+		b.up(true)
+	default:
 		b.hooks.state(b.status.Name, state, reason)
 	}
 	return !same
+}
+
+// settle notes that a shard has nothing to do up to a position, which is not committed yet.
+func (b *board) settle(p checkpoint.Position) {
+	b.mu.Lock()
+	b.done = p
+	b.mu.Unlock()
+	b.up(false)
+}
+
+// settled returns up to where everything is done; ok is false if that is somebody else's to say.
+func (b *board) settled() (p checkpoint.Position, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.done, b.status.Epoch > 0
 }
 
 // own notes that a lease was acquired.
@@ -84,7 +105,7 @@ func (b *board) own(lease checkpoint.Lease) {
 	defer b.mu.Unlock()
 	s := &b.status
 	s.Epoch, s.Position = lease.Epoch(), lease.Position()
-	s.Resumed = s.Position
+	s.Resumed, b.done = s.Position, s.Position
 	b.compare()
 }
 
@@ -130,7 +151,13 @@ func (b *board) committed(c Commit) {
 	b.away = nil
 	b.compare()
 	b.broadcast()
+	if order, ok := c.Position.Compare(b.done); ok && order > 0 {
+		b.done = c.Position
+	}
 	b.mu.Unlock()
+	if b.up != nil {
+		b.up(false)
+	}
 	b.hooks.commit(s.Name, c)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -59,6 +60,7 @@ func (s *session) single(ctx context.Context) error {
 		}
 		s.marker = checkpoint.Marker{}
 	}
+	defer s.turnOfSuspect()()
 	err := s.mark(ctx, e, deaths)
 	if errors.Is(err, errDeaths) {
 		s.died(e.RecordID(), deaths)
@@ -67,6 +69,23 @@ func (s *session) single(ctx context.Context) error {
 		return err
 	}
 	return s.mend(ctx, left, left.len(), err)
+}
+
+// suspectPatience is how long an event that may kill the process waits for another one.
+const suspectPatience = time.Second
+
+// turnOfSuspect waits until no other task handles an event that may kill the process, so that the death is not put down to
+// several: shards begin together, and would be at the same events each time. One that takes long does not hold up the others.
+func (s *session) turnOfSuspect() (end func()) {
+	t := time.NewTimer(suspectPatience)
+	defer t.Stop()
+	select {
+	case s.opts.suspects <- struct{}{}:
+		return func() { <-s.opts.suspects }
+	case <-s.soft.Done():
+	case <-t.C:
+	}
+	return func() {}
 }
 
 // mark notes which event is next, unless it has killed too many processes.

@@ -30,7 +30,10 @@ func open(ctx context.Context, t *task, after checkpoint.Position) (*intake, err
 }
 
 func (t *task) subscribe(ctx context.Context, after checkpoint.Position) (source.Subscription, error) {
-	if t.hub != nil {
+	switch {
+	case t.shard != nil:
+		return t.shard.subscribe(ctx, after)
+	case t.hub != nil:
 		return t.hub.subscribe(ctx, t, after)
 	}
 	return t.p.source.Subscribe(ctx, after)

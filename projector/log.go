@@ -15,6 +15,7 @@ const (
 	keyMissing     = "missing"
 	keyDeaths      = "deaths"
 	keyBy          = "by"
+	keyShard       = "shard"
 	keyCommand     = "command"
 	keyAttempt     = "attempt"
 	keyDelay       = "delay"

@@ -106,6 +106,7 @@ func runChaos(t *testing.T, seed uint64) {
 	src := log.All(nil)
 	src.PageSize = 1 + c.int(40)
 	workers, batch := 1+3*c.int(2), 1+c.int(60)
+	shards := 1 + int(seed%2)*3
 	parts := []projector.Part{
 		projector.On("pony.jumped", rec.handle),
 		projector.OnTx("pony.jumped", func(ctx context.Context, tx *notes, e projector.Event[jumped]) error {
@@ -119,7 +120,7 @@ func runChaos(t *testing.T, seed uint64) {
 	make := func(store checkpoint.Store, opts ...projector.Option) *projector.Runner {
 		return newRunner(t, store, projector.New("ponies", src, parts...).With(
 			projector.OrderBy(func(e *source.Event) string { return e.Stream }),
-			projector.WithWorkers(workers), projector.WithBatchSize(batch)),
+			projector.WithWorkers(workers), projector.WithBatchSize(batch), projector.Shards(shards)),
 			append(opts, projector.WithRetryDelays(10*time.Millisecond, time.Second), projector.WithLeaseTTL(time.Second))...)
 	}
 	kills := 0
@@ -144,7 +145,7 @@ func runChaos(t *testing.T, seed uint64) {
 		done := runAside(ctx, r)
 		for range c.int(4) {
 			time.Sleep(time.Duration(c.int(3000)) * time.Millisecond)
-			_, _ = shared.Send(t.Context(), "ponies", projector.NewCommand(projector.CommandRetry, projector.Which{}, "chaos"))
+			_, _ = projector.Send(t.Context(), shared, "ponies", projector.NewCommand(projector.CommandRetry, projector.Which{}, "chaos"))
 		}
 		time.Sleep(time.Duration(c.int(2000)) * time.Millisecond)
 		cancel()
@@ -184,8 +185,8 @@ func runChaos(t *testing.T, seed uint64) {
 		t.Errorf("On: %s", diff)
 	}
 	st := stored(t, shared)
-	t.Logf("%d workers, batches of %d, %d kills, %d bad events, %d parked before the end, %d leases, %d calls of On",
-		workers, batch, kills, len(c.bad), parkedBefore, st.Epoch, len(rec.keys()))
+	t.Logf("%d shards, %d workers, batches of %d, %d kills, %d bad events, %d parked before the end, %d leases, %d calls of On",
+		shards, workers, batch, kills, len(c.bad), parkedBefore, st.Epoch, len(rec.keys()))
 	if st.Handled != events || st.Parked != 0 || st.Skipped != 0 || st.Ignored != 0 {
 		t.Errorf("stored %+v", st)
 	}

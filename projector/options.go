@@ -42,6 +42,7 @@ type config struct {
 	instance uuid.UUID
 	ttl      time.Duration
 	shutdown time.Duration
+	suspects chan struct{} // one slot: a task handles an event that may kill the process
 	hooks    hooks
 }
 
@@ -75,6 +76,7 @@ type settings struct {
 	dedupe   time.Duration // of a group; 0 = without
 	inFlight int           // of a group; 0 = as usual
 	onceIdle time.Duration
+	shards   int
 }
 
 // Defaults of the options.
@@ -96,6 +98,7 @@ func defaults() config {
 			maxParked: DefaultMaxParked,
 			maxDeaths: DefaultMaxDeaths,
 			workers:   1,
+			shards:    1,
 
 			handlerTimeout: DefaultHandlerTimeout,
 			stallAfter:     DefaultStallAfter,
@@ -105,6 +108,7 @@ func defaults() config {
 		owner:    defaultOwner(),
 		instance: uuid.New(),
 		ttl:      DefaultLeaseTTL,
+		suspects: make(chan struct{}, 1),
 		shutdown: DefaultShutdownBound,
 	}
 }
@@ -176,6 +180,9 @@ func (s *settings) validate() error {
 	}
 	if s.onceIdle <= 0 {
 		fail("WithOnceIdle", s.onceIdle, "positive")
+	}
+	if s.shards < 1 || s.shards > MaxShards {
+		fail("Shards", s.shards, fmt.Sprintf("1 to %d", MaxShards))
 	}
 	if s.workers < 1 {
 		fail("WithWorkers", s.workers, "at least 1")

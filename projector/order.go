@@ -46,17 +46,22 @@ func (p *Projection) crossing() string {
 // orderingKey returns the key of an event: that of the whole projection if it has only one, what [OrderBy] says, the row of
 // the table, or the stream.
 func (s *session) orderingKey(e *source.Event) (string, error) {
+	return s.keyOf(e, s.broken[e.RecordID()] != nil)
+}
+
+// keyOf is orderingKey of an event that was upcast, or could not be.
+func (t *task) keyOf(e *source.Event, broken bool) (string, error) {
 	switch {
-	case s.whole:
+	case t.whole:
 		return WholeProjection, nil
-	case s.cfg.orderBy != nil:
-		return guardKey(s.cfg.orderBy, e)
-	case len(s.p.folders) == 0:
+	case t.cfg.orderBy != nil:
+		return guardKey(t.cfg.orderBy, e)
+	case len(t.p.folders) == 0:
 		return e.Stream, nil
-	case s.broken[e.RecordID()] != nil:
+	case broken:
 		return "", errNotUpcast
 	}
-	return s.p.folders[0].(Keyer).OrderingKey(e)
+	return t.p.folders[0].(Keyer).OrderingKey(e)
 }
 
 // notParkable says that an event which has failed cannot be parked, as its key cannot be computed.

@@ -27,6 +27,9 @@ func (s *session) show() {
 	case s.live:
 		s.board.hand(time.Time{})
 	}
+	if s.shard != nil && s.hand.len() == 0 && s.flight == nil {
+		s.board.settle(s.hand.to)
+	}
 	if s.held() {
 		s.state(StatePaused, s.waiting())
 		return

@@ -83,9 +83,17 @@ func (r *Runner) add(p *Projection) error {
 	if err := p.checkGroup(&cfg, r.store); err != nil {
 		return err
 	}
-	if r.cfg.logger != nil {
-		r.tasks = append(r.tasks, newTask(p, r.store, &r.cfg, cfg))
+	if err := p.checkShards(r.store, &cfg); err != nil {
+		return fmt.Errorf("projection %q: %w", p.name, err)
 	}
+	if r.cfg.logger == nil {
+		return nil
+	}
+	t := newTask(p, r.store, &r.cfg, cfg)
+	if store, ok := r.store.(checkpoint.ShardStore); ok && cfg.shards > 1 {
+		t.shards = newShardSet(t, store)
+	}
+	r.tasks = append(r.tasks, t)
 	return nil
 }
 
@@ -168,7 +176,7 @@ func (r *Runner) migrate(ctx context.Context) error {
 func (r *Runner) Status() []Status {
 	all := make([]Status, len(r.tasks))
 	for i, t := range r.tasks {
-		all[i] = t.board.snapshot()
+		all[i] = t.status()
 	}
 	return all
 }

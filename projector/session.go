@@ -40,7 +40,8 @@ type session struct {
 	log       *slog.Logger
 
 	in     *intake
-	stalls int // subscriptions in a row that stalled
+	stalls int   // subscriptions in a row that stalled
+	ended  error // why nothing more comes, once what is in hand is done
 
 	stuck chan error // one slot: a handler does not come back
 	parallel
@@ -50,7 +51,7 @@ type session struct {
 	since   time.Duration // by clock
 	flight  *flight       // being committed; nil = none
 
-	last     map[string]int64    // number of the last event received, by stream; "" if the source has only one
+	last     lastSeen            // of the last events received
 	accepted map[uuid.UUID]bool  // events that nobody handles, for which something was done
 	after    map[uuid.UUID]error // events that follow on a gap, if that is to stop the projection
 
@@ -128,12 +129,7 @@ func (s *session) run(ctx context.Context) error {
 func (s *session) begin(ctx context.Context) error {
 	s.position = s.lease.Position()
 	s.hand = chunk{from: s.position, to: s.position}
-	s.last, _ = s.position.Numbers()
-	if n, ok := s.position.Number(); ok {
-		s.last = map[string]int64{"": n}
-	} else if s.last == nil {
-		s.last = make(map[string]int64)
-	}
+	s.last = numbersAt(s.position)
 	if err := s.checkTx(ctx); err != nil {
 		return err
 	}
@@ -175,6 +171,9 @@ func (s *session) loop(ctx context.Context) error {
 		}
 		if s.flight == nil && (s.soft.Err() != nil || s.reached()) {
 			return context.Cause(ctx)
+		}
+		if s.ended != nil && s.flight == nil && (s.hand.empty() || s.unproven()) {
+			return s.end(ctx, s.ended)
 		}
 		err := s.turn(ctx)
 		if errors.Is(err, errStalled) {
@@ -233,7 +232,7 @@ func (s *session) turn(ctx context.Context) error {
 	var stopping <-chan struct{}
 	if s.soft.Err() == nil {
 		stopping = s.soft.Done()
-		if s.hand.len() < s.cfg.batchSize {
+		if s.hand.len() < s.cfg.batchSize && s.ended == nil {
 			batches = s.in.batches
 		}
 	}
@@ -253,7 +252,7 @@ func (s *session) turn(ctx context.Context) error {
 	select {
 	case batch, ok := <-batches:
 		if !ok {
-			return s.in.err
+			return s.drained()
 		}
 		s.receive(batch)
 	case err := <-arrival:
@@ -280,6 +279,16 @@ func (s *session) turn(ctx context.Context) error {
 }
 
 func (s *session) todo() int { return s.hand.len() - s.applied }
+
+// drained deals with the end of the subscription. If the projection is to stop behind what it has delivered, that is done
+// first.
+func (s *session) drained() error {
+	if isStopped(s.in.err) {
+		s.ended = s.in.err
+		return nil
+	}
+	return s.in.err
+}
 
 // receive takes a batch into the hand.
 func (s *session) receive(b source.Batch) {
@@ -395,6 +404,10 @@ func (s *session) trouble(ctx context.Context, err error, n int) error {
 // patience is how long what is in hand may wait for more.
 func (s *session) patience() time.Duration {
 	switch {
+	case s.ended != nil:
+		return 0
+	case s.shard != nil && s.hand.len() == 0: // only events of other shards
+		return lazyCommit
 	case !s.live:
 		return s.cfg.batchTime
 	case s.applied > 0 && s.wanted():

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/photonpump/projector/checkpoint"
 	"github.com/photonpump/projector/checkpoint/memory"
 	"github.com/photonpump/projector/projector"
@@ -79,6 +81,21 @@ func (s *faultyStore) Send(ctx context.Context, p string, c checkpoint.Command) 
 
 func (s *faultyStore) Command(ctx context.Context, number int64) (checkpoint.Command, error) {
 	return s.parking().Command(ctx, number)
+}
+
+func (s *faultyStore) shards() checkpoint.ShardStore { return s.Store.(checkpoint.ShardStore) }
+
+func (s *faultyStore) Divide(ctx context.Context, d checkpoint.Division) error {
+	return s.do("divide", func() error { return s.shards().Divide(ctx, d) })
+}
+
+func (s *faultyStore) Meet(ctx context.Context, p string, m checkpoint.Member, ttl time.Duration) (meeting checkpoint.Meeting, err error) {
+	err = s.do("meet", func() error { meeting, err = s.shards().Meet(ctx, p, m, ttl); return err })
+	return meeting, err
+}
+
+func (s *faultyStore) Leave(ctx context.Context, p string, instance uuid.UUID) error {
+	return s.do("leave", func() error { return s.shards().Leave(ctx, p, instance) })
 }
 
 type faultyLease struct {

@@ -26,9 +26,12 @@ const (
 // hub lets projections that read the same source share one subscription, as long as they are at about the same position.
 // One that is elsewhere, or too slow, has a subscription of its own until it is where the others are.
 //
+// The shards of a projection share one likewise: each gets the events of its own.
+//
 // The mutex guards all feeds and followers.
 type hub struct {
 	src    source.Source
+	shards *shardSet // nil = all get all events
 	mu     sync.Mutex
 	feed   *feed          // that can be followed; nil = none
 	coming map[*task]bool // have not subscribed yet, and will soon
@@ -38,9 +41,10 @@ type hub struct {
 type feed struct {
 	hub       *hub
 	followers map[*follower]bool
-	batches   []source.Batch
+	batches   []sharedBatch
 	first     int64               // number of the first batch, counted from the beginning
 	before    checkpoint.Position // of the first batch
+	opened    bool                // before does not change any more but by reading
 	live      bool                // the last batch said so
 	err       error               // why there will be no more
 	more      chan struct{}       // closed, and replaced, when there is another batch, or there will be none
@@ -48,13 +52,21 @@ type feed struct {
 	full      bool                // the reader waits for room
 	room      chan struct{}       // one slot: there is room again
 
-	stop context.CancelFunc
-	done chan struct{}
+	outer *follower // of the hub outside of this one; nil = none
+	stop  context.CancelFunc
+	done  chan struct{}
 }
 
-// follower is the subscription of one projection.
+// sharedBatch is a batch that is the same for all, or of which each shard has a part.
+type sharedBatch struct {
+	source.Batch
+	split split
+}
+
+// follower is the subscription of one projection, or of a shard.
 type follower struct {
 	hub      *hub
+	shard    *shard // nil = gets all events
 	position checkpoint.Position
 
 	feed   *feed // nil = reads alone
@@ -63,7 +75,9 @@ type follower struct {
 	joined int64 // batches from here on were made after it began to follow
 	owed   bool  // it was not told whether it is at the end
 
-	own source.Subscription // nil = none
+	own      source.Subscription // nil = none
+	splitter *splitter           // of own
+	failed   error               // of splitter: there will be no more
 }
 
 var _ source.Subscription = (*follower)(nil)
@@ -83,11 +97,23 @@ func (h *hub) subscribe(ctx context.Context, t *task, after checkpoint.Position)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	defer h.arrived(t)
+	h.follow(ctx, f)
+	return f, nil
+}
+
+func (h *hub) follow(ctx context.Context, f *follower) {
 	if h.feed == nil {
-		h.begin(ctx, after)
+		h.begin(ctx, f.position)
 	}
 	h.feed.join(f)
-	return f, nil
+}
+
+// open subscribes to what all share. The mutex is not held.
+func (h *hub) open(ctx context.Context, after checkpoint.Position) (source.Subscription, error) {
+	if h.shards != nil {
+		return h.shards.subscribe(ctx, after) // perhaps to what is shared with other projections
+	}
+	return h.src.Subscribe(ctx, after)
 }
 
 // arrived notes that nobody has to wait for a task any more.
@@ -113,12 +139,16 @@ func (h *hub) begin(ctx context.Context, after checkpoint.Position) {
 		more: make(chan struct{}), room: make(chan struct{}, 1), stop: stop, done: make(chan struct{}),
 	}
 	h.feed = fd
-	go fd.run(ctx, after) // ends with the last follower, who waits for it
+	go fd.run(ctx) // ends with the last follower, who waits for it
 }
 
 // join has f follow the feed if one of its batches, or the rest of one, is the next for him.
 func (fd *feed) join(f *follower) bool {
-	i, skip, ok := fd.find(f.position)
+	find := fd.find
+	if f.shard != nil {
+		find = fd.findNear
+	}
+	i, skip, ok := find(f.position)
 	if !ok {
 		return false
 	}
@@ -189,33 +219,58 @@ func (fd *feed) fail(err error) {
 }
 
 // run reads the subscription. The mutex is not held.
-func (fd *feed) run(ctx context.Context, after checkpoint.Position) {
+func (fd *feed) run(ctx context.Context) {
 	defer close(fd.done)
-	err := fd.read(ctx, after)
+	err := fd.read(ctx)
 	fd.hub.mu.Lock()
 	defer fd.hub.mu.Unlock()
 	fd.fail(err)
 }
 
-func (fd *feed) read(ctx context.Context, after checkpoint.Position) error {
-	sub, err := fd.hub.src.Subscribe(ctx, after)
+func (fd *feed) read(ctx context.Context) error {
+	after := fd.start(ctx)
+	sub, err := fd.hub.open(ctx, after)
 	if err != nil {
 		return err
 	}
 	defer sub.Close() //nolint:errcheck // nothing can be lost any more
+	fd.pass(sub)
+	sp := fd.hub.splitter(after)
 	for {
 		b, err := sub.Next(ctx)
 		if err != nil {
 			return err
 		}
-		if err := fd.push(ctx, b); err != nil {
+		shared, failed := sp.split(b, everyShard)
+		if err := fd.push(ctx, shared); err != nil {
 			return err
+		}
+		if failed != nil {
+			return failed
 		}
 	}
 }
 
+// start waits for the shards that are to follow, and returns from where on to read. The mutex is not held.
+func (fd *feed) start(ctx context.Context) checkpoint.Position {
+	fd.hub.shards.gather(ctx)
+	fd.hub.mu.Lock()
+	defer fd.hub.mu.Unlock()
+	fd.opened = true
+	return fd.before
+}
+
+// pass notes a subscription that is shared itself. The mutex is not held.
+func (fd *feed) pass(sub source.Subscription) {
+	if f, shared := sub.(*follower); shared {
+		fd.hub.mu.Lock()
+		defer fd.hub.mu.Unlock()
+		fd.outer = f
+	}
+}
+
 // push adds a batch when there is room. The mutex is not held.
-func (fd *feed) push(ctx context.Context, b source.Batch) error {
+func (fd *feed) push(ctx context.Context, b sharedBatch) error {
 	fd.hub.mu.Lock()
 	defer fd.hub.mu.Unlock()
 	looks := 0 // so often in a row somebody had nothing to do
@@ -340,7 +395,8 @@ func (f *follower) take() (b source.Batch, ok bool, err error) {
 	if i == int64(len(fd.batches)) {
 		return source.Batch{}, false, fd.err
 	}
-	b = fd.batches[i]
+	shared := fd.batches[i]
+	b = shared.Batch
 	b.Events = b.Events[f.skip:]
 	f.skip = 0
 	last := i == int64(len(fd.batches))-1
@@ -348,6 +404,7 @@ func (f *follower) take() (b source.Batch, ok bool, err error) {
 	f.owed = b.Live && last && !fresh
 	b.Live = b.Live && last && fresh
 	f.next++
+	b = f.part(b, shared.split)
 	f.position = b.Position
 	fd.taken()
 	return b, true, nil
@@ -362,23 +419,34 @@ func (f *follower) atEnd(ctx context.Context) (source.Batch, bool, error) {
 	if order, ok := f.position.Compare(head); ok && order < 0 {
 		return source.Batch{}, false, nil // more is on its way
 	}
-	return source.Batch{Position: f.position, Live: true}, true, nil
+	return f.part(source.Batch{Position: f.position, Live: true}, nil), true, nil
 }
 
 // alone reads his own subscription, until he is where the feed is. The mutex is not held.
 func (f *follower) alone(ctx context.Context) (source.Batch, error) {
+	if f.failed != nil {
+		return source.Batch{}, f.failed
+	}
 	if f.own == nil {
 		own, err := f.hub.src.Subscribe(ctx, f.position)
 		if err != nil {
 			return source.Batch{}, err
 		}
-		f.own = own
+		f.own, f.splitter = own, f.hub.splitter(f.position)
 	}
 	b, err := f.own.Next(ctx)
 	if err != nil {
 		return b, err
 	}
+	if f.shard != nil {
+		var shared sharedBatch
+		shared, f.failed = f.splitter.split(b, f.shard.index)
+		b = f.part(shared.Batch, shared.split)
+	}
 	f.position = b.Position
+	if f.failed != nil {
+		return b, nil
+	}
 	f.hub.mu.Lock()
 	joined := f.hub.feed != nil && f.hub.feed.join(f)
 	f.hub.mu.Unlock()
@@ -395,8 +463,11 @@ func (f *follower) alone(ctx context.Context) (source.Batch, error) {
 func (f *follower) abandon() {
 	f.hub.mu.Lock()
 	defer f.hub.mu.Unlock()
-	if f.feed != nil {
-		f.feed.fail(errStalled)
+	if fd := f.feed; fd != nil {
+		fd.fail(errStalled)
+		if fd.outer != nil {
+			fd.outer.abandon()
+		}
 	}
 }
 

@@ -37,9 +37,12 @@ type Status struct {
 	Reason string    // of the state; may be empty
 	Since  time.Time // when the state began
 
-	Epoch    int64               // of the lease; 0 = not held by this process
+	Shards     int // into how many the projection is divided, see [Shards]; 1 = it is not
+	ShardsHere int // of them owned by this process, if there are several: what follows is said of these
+
+	Epoch    int64               // of the lease, the highest of several; 0 = not held by this process
 	Resumed  checkpoint.Position // where this process took over
-	Position checkpoint.Position // last committed
+	Position checkpoint.Position // last committed, by the rearmost of several shards
 	Head     checkpoint.Position // of the source, as last seen
 	Handled  int64               // events handled and committed by this process
 	Ignored  int64               // events no part wants, passed over and committed by this process

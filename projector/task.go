@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -28,6 +29,10 @@ type task struct {
 	calls []HandlerHook
 	hub   *hub // shared with other projections; nil = reads alone
 
+	lease  string    // its name
+	shard  *shard    // that this is the work on; nil = on all of the projection
+	shards *shardSet // that do the work instead; nil = there are none
+
 	ensured bool                 // the tables are there
 	target  *checkpoint.Position // done when it is reached; nil = never
 	doubt   *flight              // its commit ended with an unknown outcome
@@ -36,7 +41,7 @@ type task struct {
 
 func newTask(p *Projection, store checkpoint.Store, opts *config, cfg settings) *task {
 	return &task{
-		p: p, store: store, opts: opts, cfg: cfg,
+		p: p, store: store, opts: opts, cfg: cfg, lease: p.name,
 		log:   opts.logger.With(keyProjection, p.name),
 		board: newBoard(p, opts.hooks), tries: make(map[uuid.UUID]tries), calls: opts.hooks.handlerHooks(),
 		whole: cfg.parkWhole || cfg.orderBy == nil && p.crossing() != "",
@@ -46,6 +51,9 @@ func newTask(p *Projection, store checkpoint.Store, opts *config, cfg settings) 
 // work returns nil when stop has ended or the target is reached, else why the projection has stopped. hard ends when
 // everything is to be dropped.
 func (t *task) work(stop, hard context.Context) error {
+	if t.shards != nil {
+		return t.shards.work(stop, hard)
+	}
 	delays := t.cfg.retry.delays()
 	for {
 		progress, err := t.attempt(stop, hard)
@@ -57,6 +65,8 @@ func (t *task) work(stop, hard context.Context) error {
 			return t.stopped(fmt.Errorf("projection %q: %w", t.p.name, context.Cause(hard)))
 		case err == nil, stop.Err() != nil && !isStopped(err):
 			return t.stopped(nil)
+		case errors.Is(err, errGivenUp):
+			continue
 		case errors.Is(err, checkpoint.ErrFenced):
 			t.log.Info("lease lost", keyErr, err)
 			if !progress {
@@ -130,6 +140,11 @@ func (t *task) attempt(stop, hard context.Context) (progress bool, err error) {
 
 	ctx, lost := context.WithCancelCause(hard)
 	defer lost(nil)
+	if t.shard != nil {
+		var disown func(error) error
+		stop, disown = t.shard.own(stop)
+		defer func() { err = disown(err) }()
+	}
 	soft, soften := context.WithCancel(ctx)
 	defer soften()
 	defer context.AfterFunc(stop, soften)()
@@ -201,18 +216,28 @@ func (t *task) ensureTables(ctx context.Context) error {
 
 // stored returns what the store knows of the projection; nil if nothing.
 func (t *task) stored(ctx context.Context) (*checkpoint.Status, error) {
-	return storedStatus(ctx, t.store, t.p.name)
+	st, err := storedStatus(ctx, t.store, t.p.name)
+	if err != nil || st == nil || t.shard == nil {
+		return st, err
+	}
+	if i := slices.IndexFunc(st.Shards, func(st checkpoint.Status) bool { return st.Name == t.lease }); i >= 0 {
+		return &st.Shards[i], nil
+	}
+	return nil, nil
 }
 
 func (t *task) claim() checkpoint.Claim {
 	return checkpoint.Claim{
-		Name: t.p.name, Owner: t.opts.owner, TTL: t.opts.ttl, Fingerprint: t.p.Fingerprint(), Start: t.cfg.start,
+		Name: t.lease, Owner: t.opts.owner, TTL: t.opts.ttl, Fingerprint: t.p.Fingerprint(), Start: t.cfg.start,
 		Instance: t.opts.instance,
 	}
 }
 
 // acquire returns the lease, or nil when there is nothing to do: stop has ended, or another owner has reached the target.
 func (t *task) acquire(stop context.Context) (checkpoint.Lease, error) {
+	if t.shard != nil {
+		return t.shard.acquire(stop)
+	}
 	for {
 		lease, err := t.store.Acquire(stop, t.claim())
 		var held *checkpoint.HeldError
@@ -221,6 +246,11 @@ func (t *task) acquire(stop context.Context) (checkpoint.Lease, error) {
 			return lease, nil
 		case stop.Err() != nil:
 			return nil, nil
+		case errors.Is(err, checkpoint.ErrShards):
+			if err := t.undivide(stop); err != nil {
+				return nil, err
+			}
+			continue
 		case !errors.As(err, &held):
 			return nil, err
 		}
@@ -235,6 +265,15 @@ func (t *task) acquire(stop context.Context) (checkpoint.Lease, error) {
 			return nil, nil
 		}
 	}
+}
+
+// undivide makes a projection one again that has shards in the store.
+func (t *task) undivide(ctx context.Context) error {
+	store, ok := t.store.(checkpoint.ShardStore)
+	if !ok {
+		return checkpoint.ErrShards
+	}
+	return store.Divide(ctx, checkpoint.Division{Name: t.p.name, Shards: 1, Fingerprint: t.p.Fingerprint(), Start: t.cfg.start})
 }
 
 // poll is how long to wait before asking for a lease again: often, since its owner may release it, and right after it runs
@@ -269,7 +308,10 @@ func (t *task) release(hard context.Context, lease checkpoint.Lease, err error) 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(hard), releaseBound)
 	defer cancel()
 	state, reason := StateStopped, ""
-	if err != nil {
+	switch {
+	case err == nil && t.shard != nil && t.shard.isGiven():
+		state, reason = StateStandby, errGivenUp.Error()
+	case err != nil:
 		reason = err.Error()
 		if !isStopped(err) && classifySystem(t.store, err) == ClassInfrastructure {
 			state = StatePaused
@@ -314,6 +356,10 @@ func (t *task) askHead(ctx context.Context) (checkpoint.Position, error) {
 
 // watchHead publishes where the source ends, until ctx ends.
 func (t *task) watchHead(ctx context.Context) {
+	if t.shards != nil {
+		t.shards.watchHead(ctx)
+		return
+	}
 	for {
 		head, err := t.askHead(ctx)
 		switch {

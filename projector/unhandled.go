@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/photonpump/projector/checkpoint"
 	"github.com/photonpump/projector/projector/source"
 )
 
@@ -96,24 +97,60 @@ func classOf(err error) Class {
 
 // countGaps notices when the numbers of a stream jump.
 func (s *session) countGaps(events []source.Event) {
+	if s.shard != nil {
+		return // they are noticed where all events are seen
+	}
 	for i := range events {
-		e := &events[i]
-		stream, n, ok := numbered(e)
+		missing, ok := s.last.missing(&events[i])
 		if !ok {
 			return
 		}
-		last, known := s.last[stream]
-		if missing := n - last - 1; known && missing > 0 {
-			s.board.gap(missing)
-			switch s.cfg.gaps {
-			case UnhandledWarn:
-				s.log.Warn("events are missing in the stream", keyStream, e.Stream, keyNumber, e.Number, keyMissing, missing)
-			case UnhandledStop:
-				s.after[e.RecordID()] = Stop(fmt.Errorf("%w: %d of them", ErrGap, missing))
+		if missing > 0 {
+			s.gap(&events[i], missing)
+			if s.cfg.gaps == UnhandledStop {
+				s.after[events[i].RecordID()] = Stop(gapError(missing))
 			}
 		}
-		s.last[stream] = n
 	}
+}
+
+// gap notes that events are missing before this one.
+func (t *task) gap(e *source.Event, missing int64) {
+	t.board.gap(missing)
+	if t.cfg.gaps == UnhandledWarn {
+		t.log.Warn("events are missing in the stream", keyStream, e.Stream, keyNumber, e.Number, keyMissing, missing)
+	}
+}
+
+func gapError(missing int64) error { return fmt.Errorf("%w: %d of them", ErrGap, missing) }
+
+// lastSeen are the numbers of the last events seen, by stream; "" if the source has only one.
+type lastSeen map[string]int64
+
+// numbersAt are those of a position.
+func numbersAt(p checkpoint.Position) lastSeen {
+	if n, ok := p.Number(); ok {
+		return lastSeen{"": n}
+	}
+	if last, ok := p.Numbers(); ok {
+		return last
+	}
+	return lastSeen{}
+}
+
+// missing takes the next event, and returns how many are missing before it; ok is false if events of this source have no
+// numbers.
+func (ns lastSeen) missing(e *source.Event) (n int64, ok bool) {
+	stream, number, ok := numbered(e)
+	if !ok {
+		return 0, false
+	}
+	last, known := ns[stream]
+	ns[stream] = number
+	if !known {
+		return 0, true
+	}
+	return max(0, number-last-1), true
 }
 
 // numbered returns the number of an event, and its stream if the source has several; ok is false for positions in the log.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/photonpump/projector/checkpoint"
 )
 
@@ -37,7 +39,7 @@ func (r *Runner) WaitFor(ctx context.Context, projection string, at checkpoint.P
 	}
 	for {
 		changed := t.board.change()
-		st := t.board.snapshot()
+		st := t.status()
 		done, err := t.past(ctx, &st, at)
 		switch {
 		case err != nil || done:
@@ -53,6 +55,9 @@ func (r *Runner) WaitFor(ctx context.Context, projection string, at checkpoint.P
 
 // past reports whether the projection has reached a position, here or in another process.
 func (t *task) past(ctx context.Context, st *Status, at checkpoint.Position) (bool, error) {
+	if t.shards != nil {
+		return t.shards.past(ctx, at)
+	}
 	position := st.Position
 	if st.Epoch == 0 {
 		known, err := t.stored(ctx)
@@ -68,6 +73,14 @@ func (t *task) past(ctx context.Context, st *Status, at checkpoint.Position) (bo
 	return ok && order >= 0, nil
 }
 
+// status is what the projection is doing in this process.
+func (t *task) status() Status {
+	if t.shards != nil {
+		return t.shards.status()
+	}
+	return t.board.snapshot()
+}
+
 func stoppedBefore(st *Status, at checkpoint.Position) error {
 	if st.LastError != nil {
 		return fmt.Errorf("projection %q has not reached %v: %w", st.Name, at, st.LastError)
@@ -78,7 +91,7 @@ func stoppedBefore(st *Status, at checkpoint.Position) error {
 // wait returns when the projection may have moved.
 func (t *task) wait(ctx context.Context, st *Status, changed <-chan struct{}) error {
 	var ask <-chan time.Time
-	if st.Epoch == 0 {
+	if st.Epoch == 0 || st.ShardsHere < st.Shards && st.Shards > 1 {
 		timer := time.NewTimer(askEvery)
 		defer timer.Stop()
 		ask = timer.C
@@ -93,7 +106,8 @@ func (t *task) wait(ctx context.Context, st *Status, changed <-chan struct{}) er
 }
 
 // Execute sends a command to the owner of a projection and waits for its answer, which says if it was refused. If nobody
-// owns the projection, this process takes the lease, executes the command itself, and releases the lease.
+// owns the projection, this process takes the lease, executes the command itself, and releases the lease. A projection that is
+// divided into shards is one thing here too, see [Send].
 func (r *Runner) Execute(ctx context.Context, projection string, c checkpoint.Command) (checkpoint.Command, error) {
 	t, err := r.task(projection)
 	if err == nil && t.p.group != nil {
@@ -106,26 +120,44 @@ func (r *Runner) Execute(ctx context.Context, projection string, c checkpoint.Co
 	if !ok {
 		return c, errors.New("the store does not keep parked events")
 	}
-	number, err := store.Send(ctx, projection, c)
+	request, err := Send(ctx, store, projection, c)
 	if err != nil {
 		return c, err
 	}
 	for {
-		if c, err = store.Command(ctx, number); err != nil || !c.Done.IsZero() {
-			return c, err
+		answer, done, err := request.Answer(ctx)
+		if err != nil || done {
+			return answer, err
 		}
-		if err := t.executeHere(ctx); err != nil && !errors.Is(err, checkpoint.ErrHeld) && !errors.Is(err, checkpoint.ErrFenced) {
-			return c, err
+		for _, t := range t.leases() {
+			err := t.executeHere(ctx)
+			if err != nil && !errors.Is(err, checkpoint.ErrHeld) && !errors.Is(err, checkpoint.ErrFenced) {
+				return c, err
+			}
 		}
 		if !sleep(ctx, askEvery) {
-			return c, fmt.Errorf("wait for the answer to command %d of projection %q: %w", number, projection, context.Cause(ctx))
+			return c, fmt.Errorf("wait for the answer of projection %q: %w", projection, context.Cause(ctx))
 		}
 	}
 }
 
-// executeHere executes all commands of a projection that nobody owns.
+// leases are the tasks that have one each.
+func (t *task) leases() []*task {
+	if t.shards == nil {
+		return []*task{t}
+	}
+	all := make([]*task, len(t.shards.all))
+	for i, s := range t.shards.all {
+		all[i] = s.task
+	}
+	return all
+}
+
+// executeHere executes all commands of a projection that nobody owns, this runner no more than others.
 func (t *task) executeHere(ctx context.Context) error {
-	lease, err := t.store.Acquire(ctx, t.claim())
+	claim := t.claim()
+	claim.Instance = uuid.New()
+	lease, err := t.store.Acquire(ctx, claim)
 	if err != nil {
 		return err
 	}

@@ -108,6 +108,13 @@ func (l *Log) Open() int {
 	return l.open
 }
 
+// Opened returns how many subscriptions were ever opened.
+func (l *Log) Opened() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.opened
+}
+
 func (l *Log) intercept(op Op) error {
 	l.mu.Lock()
 	hook := l.hook
