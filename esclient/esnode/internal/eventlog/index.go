@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"math/rand/v2"
 	"strings"
 	"sync/atomic"
 )
@@ -49,6 +50,7 @@ func (l loc) commit(r record) int64 {
 // copied under the lock stays valid, since entries are only added.
 type stream struct {
 	name      string
+	salt      uint64 // of the hashes of its ids
 	events    []loc
 	deleted   bool    // hard
 	tombstone loc     // if deleted
@@ -102,7 +104,7 @@ func (l *Log) openStream(name string) *stream {
 	if s := l.streams[name]; s != nil {
 		return s
 	}
-	s := &stream{name: strings.Clone(name)}
+	s := &stream{name: strings.Clone(name), salt: rand.Uint64()}
 	l.streams[s.name] = s
 	if IsMetadata(s.name) {
 		original := l.openStream(OriginalOf(s.name))
