@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"syscall"
 )
 
 // Class says what kind of failure an error of a database is, and so whether trying again can help.
@@ -41,7 +42,7 @@ func (e *ClassError) Unwrap() error { return e.Err }
 
 // Classify returns the class of an error as far as it can be told without knowing a driver: errors of this package, a
 // [ClassError] in the chain, an SQLSTATE (anything with a method SQLState() string, which the errors of pgx and lib/pq
-// have), and failures of the network. [Store.Classify] knows in addition what its driver returns.
+// have), and failures of the network, or of the system for want of resources. [Store.Classify] knows in addition what its driver returns.
 //
 // A context that ended says nothing about the database and is [ClassUnknown], unless a store has wrapped it.
 func Classify(err error) Class {
@@ -61,10 +62,25 @@ func Classify(err error) Class {
 		return ClassifySQLState(state.SQLState())
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return ClassUnknown
-	case errors.As(err, &network), errors.Is(err, net.ErrClosed):
+	case errors.As(err, &network) && isNetwork(network), errors.Is(err, net.ErrClosed):
 		return ClassUnavailable
 	}
 	return ClassUnknown
+}
+
+// isNetwork tells the errors of the network, and what else passes, from those of anything else that has the methods of
+// [net.Error]: every error of the system has them, be it that a file does not exist.
+func isNetwork(err net.Error) bool {
+	errno, system := err.(syscall.Errno) //nolint:errorlint // it is what was found in the chain
+	if !system {
+		return true
+	}
+	switch errno {
+	case syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, syscall.EHOSTUNREACH, syscall.ENETUNREACH,
+		syscall.ENETDOWN, syscall.ENOSPC:
+		return true
+	}
+	return errno.Temporary() // time-outs, too many open files
 }
 
 // sqlStates maps the beginnings of SQLSTATEs to classes; the longest that fits counts.

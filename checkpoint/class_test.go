@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"syscall"
 	"testing"
@@ -34,6 +35,9 @@ func TestClassify(t *testing.T) {
 		{dial, checkpoint.ClassUnavailable},
 		{&net.DNSError{}, checkpoint.ClassUnavailable},
 		{net.ErrClosed, checkpoint.ClassUnavailable},
+		{&fs.PathError{Op: "open", Err: syscall.ENOENT}, checkpoint.ClassUnknown}, // which is a net.Error too
+		{&fs.PathError{Op: "write", Err: syscall.ENOSPC}, checkpoint.ClassUnavailable},
+		{syscall.ECONNRESET, checkpoint.ClassUnavailable},
 		{&checkpoint.ClassError{Class: checkpoint.ClassUnavailable, Err: context.DeadlineExceeded}, checkpoint.ClassUnavailable},
 		{&checkpoint.ClassError{Class: checkpoint.ClassConfiguration, Err: sqlState("08006")}, checkpoint.ClassConfiguration},
 		{&checkpoint.RowError{Err: dial}, checkpoint.ClassData},
