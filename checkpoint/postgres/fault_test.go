@@ -30,7 +30,11 @@ type proxy struct {
 	mu    sync.Mutex
 	text  []byte // cut at this; nil = let everything pass
 	after bool   // cut only the answer
+	hold  *hold  // instead of cutting; nil = do not
 }
+
+// hold keeps something back on its way to the server.
+type hold struct{ reached, goOn, done chan struct{} }
 
 func newProxy(t *testing.T, server string) (p *proxy, through string) {
 	t.Helper()
@@ -49,6 +53,16 @@ func (p *proxy) cutAt(text string, after bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.text, p.after = []byte(text), after
+}
+
+// holdAt keeps back what follows a text on its way, and the text, until goOn is closed. done is closed when the server has
+// answered all.
+func (p *proxy) holdAt(text string) *hold {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.text = []byte(text)
+	p.hold = &hold{make(chan struct{}), make(chan struct{}), make(chan struct{})}
+	return p.hold
 }
 
 func (p *proxy) accept() { // ends when the listener is closed
@@ -81,8 +95,12 @@ func (p *proxy) pump(client, server net.Conn) {
 		if err != nil {
 			break
 		}
-		hit, after := p.hit(buf[:n])
-		if hit && !after {
+		hit, after, held := p.hit(buf[:n])
+		if held != nil {
+			close(held.reached)
+			<-held.goOn
+			defer close(held.done)
+		} else if hit && !after {
 			break
 		}
 		mute.Store(hit)
@@ -97,13 +115,13 @@ func (p *proxy) pump(client, server net.Conn) {
 }
 
 // hit reports whether the connection is to be cut here.
-func (p *proxy) hit(sent []byte) (hit, after bool) {
+func (p *proxy) hit(sent []byte) (hit, after bool, held *hold) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if hit = p.text != nil && bytes.Contains(sent, p.text); hit {
-		p.text = nil
+		p.text, held, p.hold = nil, p.hold, nil
 	}
-	return hit, p.after
+	return hit, p.after, held
 }
 
 // answers go to the client until they are muted.
@@ -155,6 +173,32 @@ func TestConnectionCutDuringCommit(t *testing.T) {
 				t.Fatalf("cut after=%v: position %v with %d rows", after, heir.Position(), n)
 			}
 		}
+	}
+}
+
+// TestRenewalComesLate: it was given up, and reaches the server after the lease was released.
+func TestRenewalComesLate(t *testing.T) {
+	t.Parallel()
+	direct, server, schema := ready(t, ponies())
+	p, through := newProxy(t, server)
+	s := open(t, through, postgres.WithSchema(schema))
+	lease := acquire(t, s, forever)
+	late := p.holdAt("SET expires")
+	ctx, cancel := context.WithCancel(t.Context())
+	renewed := make(chan error, 1)
+	go func() { renewed <- lease.Renew(ctx) }() // ends with ctx
+	<-late.reached
+	cancel()
+	if err := <-renewed; !errors.Is(err, context.Canceled) {
+		t.Fatalf("got error %v, want %v", err, context.Canceled)
+	}
+	check(t, lease.Release(t.Context())) // through a new connection
+	close(late.goOn)
+	<-late.done
+	list, err := direct.List(t.Context())
+	check(t, err)
+	if list[0].Held || !list[0].Expires.IsZero() {
+		t.Fatalf("nobody owns it, but %+v", list[0])
 	}
 }
 

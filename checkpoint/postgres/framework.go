@@ -8,7 +8,8 @@ import (
 )
 
 // frameworkSQL are the statements about the framework's own tables of one schema. Times are always those of
-// clock_timestamp(), which goes on while a transaction waits for a lock.
+// clock_timestamp(), which goes on while a transaction waits for a lock. What an owner does is done while its lease is not
+// released only: a statement that was given up may reach the server after the release.
 type frameworkSQL struct {
 	version, inspect, claim, list, commit, renew, report, release, reset, settings, lookup, blockers string
 	park, unpark, retry, answer, parked, parkedKeys, countParked, clearParked, exists, mark          string
@@ -61,19 +62,19 @@ func newFrameworkSQL(schema string) frameworkSQL {
 				handled = handled + $6, ignored = ignored + $7, last_id = coalesce($8, last_id),
 				last_position = coalesce($9, last_position), updated = clock_timestamp(), skipped = skipped + $10,
 				marker_id = NULL, deaths = CASE WHEN position = $4 THEN deaths ELSE 0 END
-				WHERE name = $1 AND epoch = $2 AND position = $3 RETURNING 1)
+				WHERE name = $1 AND epoch = $2 AND position = $3 AND expires IS NOT NULL RETURNING 1)
 			SELECT 1 / count(*) FROM moved`),
 
 		renew: in(`UPDATE {}projections SET expires = clock_timestamp() + $3 * interval '1 microsecond'
-			WHERE name = $1 AND epoch = $2 RETURNING 1`),
+			WHERE name = $1 AND epoch = $2 AND expires IS NOT NULL RETURNING 1`),
 
 		report: in(`UPDATE {}projections SET state = $3, reason = $4, updated = clock_timestamp()
-			WHERE name = $1 AND epoch = $2 RETURNING 1`),
+			WHERE name = $1 AND epoch = $2 AND expires IS NOT NULL RETURNING 1`),
 
 		release: in(`UPDATE {}projections SET owner = '', expires = NULL, deaths = 0, marker_id = NULL
 			WHERE name = $1 AND epoch = $2`),
 
-		mark: in(`UPDATE {}projections SET marker_id = $3, marker_deaths = $4 WHERE name = $1 AND epoch = $2 RETURNING 1`),
+		mark: in(`UPDATE {}projections SET marker_id = $3, marker_deaths = $4 WHERE name = $1 AND epoch = $2 AND expires IS NOT NULL RETURNING 1`),
 
 		reset: in(`UPDATE {}projections SET epoch = (SELECT max(epoch) FROM {}projections WHERE name = $1 OR base = $1) + 1, owner = '', expires = NULL, position = NULL, last_id = NULL,
 			last_position = 'start', fingerprint = '', handled = 0, ignored = 0, state = '', reason = '', updated = clock_timestamp(),
