@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -26,7 +28,8 @@ const (
 
 	stuck = "a handler never returns"
 
-	outOfMemory = "runs out of memory" // at any time
+	outOfMemory = "runs out of memory"                         // at any time
+	failsUntil  = "some streams fail until there is the file " // the name follows
 )
 
 // exitCode is that of a process which exits because of its fault.
@@ -42,7 +45,7 @@ func (j *job) projections(src *sourcetest.Source) []*projector.Projection {
 	}
 	parts := []projector.Part{
 		tableWith(func(e projector.Event[jumped]) error { exit(exitInFold, e); return nil }),
-		j.Database.audit(nil, func(ctx context.Context, tx tx, e projector.Event[jumped]) error {
+		j.Database.audit(j.fail, func(ctx context.Context, tx tx, e projector.Event[jumped]) error {
 			exit(exitInTx, e)
 			if at(stopInTx, e) {
 				stop()
@@ -73,6 +76,16 @@ func (j *job) projections(src *sourcetest.Source) []*projector.Projection {
 		})))
 	}
 	return all
+}
+
+// fail fails events of some streams until a file is there.
+func (j *job) fail(_ context.Context, _ tx, e projector.Event[jumped]) error {
+	file, ok := strings.CutPrefix(j.Fault, failsUntil)
+	if !ok || !slices.Contains(badStreams, e.Stream) {
+		return nil
+	}
+	_, err := os.Stat(file)
+	return err
 }
 
 func neverReturns() { select {} }

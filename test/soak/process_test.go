@@ -74,6 +74,9 @@ func (j *job) run(ctx context.Context) error {
 		projector.WithRetryDelays(10*time.Millisecond, 100*time.Millisecond), projector.WithShutdownBound(shutdownBound),
 		projector.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, nil))),
 	}
+	if j.Fault == stuck {
+		opts = append(opts, projector.WithHandlerTimeout(500*time.Millisecond))
+	}
 	if j.Once {
 		opts = append(opts, projector.Once())
 	}
