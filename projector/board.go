@@ -105,7 +105,10 @@ func (b *board) own(lease checkpoint.Lease) {
 	defer b.mu.Unlock()
 	s := &b.status
 	s.Epoch, s.Position = lease.Epoch(), lease.Position()
-	s.Resumed, b.done = s.Position, s.Position
+	b.done = s.Position
+	if s.Handled+s.Ignored+s.Skipped == 0 { // else it goes on with what it has begun
+		s.Resumed = s.Position
+	}
 	b.compare()
 }
 

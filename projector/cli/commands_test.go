@@ -225,3 +225,29 @@ func TestOwnProjection(t *testing.T) {
 		}
 	}
 }
+
+// Beside a process that runs, another one says whose the projections are.
+func TestStandby(t *testing.T) {
+	t.Parallel()
+	f := newFolder(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	var first, second, printed watched
+	ended := make(chan int, 2)
+	go func() { ended <- Run(ctx, f.args("run"), strings.NewReader(""), &first, &first) }() // ends with ctx
+	first.until(t, "live after ")
+	if got := f.run("run", "--once"); !strings.Contains(got, "jumps: owned by ") || !strings.Contains(got, ", nothing was done here\n") || !strings.Contains(got, "jumps: 2 rows\n") {
+		t.Error(got)
+	}
+	go func() { ended <- Run(ctx, f.args("run"), strings.NewReader(""), &printed, &second) }() // ends with ctx
+	second.until(t, "standing by: other processes own all projections; Ctrl-C ends\n")
+	if got := f.fail(ExitError, "reset", "jumps", "--yes"); !strings.HasSuffix(got, "; end that process first\n") {
+		t.Error(got)
+	}
+	interrupt()
+	for range 2 {
+		if code := <-ended; code != ExitOK {
+			t.Errorf("code %d\n%s%s", code, first.String(), second.String())
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/photonpump/projector/checkpoint"
 	"github.com/photonpump/projector/esclient"
 	"github.com/photonpump/projector/projector"
 	"github.com/photonpump/projector/projector/config"
@@ -75,6 +76,8 @@ func cureOf(err error) string {
 	switch {
 	case errors.As(err, &state):
 		return cureOfSQLState(state.SQLState())
+	case errors.Is(err, checkpoint.ErrHeld):
+		return "end that process first"
 	case errors.Is(err, esclient.ErrNotAuthenticated):
 		return "check user and password: tcp://user:password@host:1113"
 	case errors.Is(err, esclient.ErrAccessDenied):

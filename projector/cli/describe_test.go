@@ -60,14 +60,18 @@ func TestFraction(t *testing.T) {
 
 func TestTrouble(t *testing.T) {
 	t.Parallel()
-	got := trouble([]projector.Status{
+	all := []projector.Status{
 		{Name: "a", State: projector.StateLive},
 		{Name: "b", State: projector.StatePaused, Reason: "no database"},
 		{Name: "c", State: projector.StateStopped},
 		{Name: "d", State: projector.StateStopped, Reason: "why"},
 		{Name: "e", State: projector.StateStandby, Reason: "owned by x"},
-	})
+	}
+	got := trouble(all)
 	if want := "; b paused: no database; d stopped; e standby: owned by x"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := troubled(all), "; b paused; d stopped; e standby"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

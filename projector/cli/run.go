@@ -120,7 +120,7 @@ func (s *service) run(ctx context.Context) error {
 	})()
 	err = s.runner.Run(ctx)
 	stop()
-	return s.conclude(ctx, err, time.Since(w.begin))
+	return s.conclude(ctx, err, w)
 }
 
 // ensureViews makes the views of the file. Where a table is not as it should be and cannot be mended, the runner says what
@@ -145,8 +145,13 @@ func (s *service) ensureViews(ctx context.Context) error {
 }
 
 // conclude says what was done, and shows the tables after a complete run.
-func (s *service) conclude(ctx context.Context, err error, took time.Duration) error {
+func (s *service) conclude(ctx context.Context, err error, w *watch) error {
+	took := time.Since(w.begin)
 	for _, st := range s.runner.Status() {
+		if owner := s.ownerOf(ctx, &st); owner != "" {
+			s.printf("%s: owned by %s, nothing was done here\n", st.Name, owner)
+			continue
+		}
 		s.printf("%s\n", describeRun(&st))
 	}
 	switch {
@@ -162,6 +167,20 @@ func (s *service) conclude(ctx context.Context, err error, took time.Duration) e
 		return err
 	}
 	return s.showViews(ctx)
+}
+
+// ownerOf is who else owns a projection that this process has not run; empty if it has, or nobody does.
+func (s *service) ownerOf(ctx context.Context, st *projector.Status) string {
+	if st.Handled+st.Ignored+st.Skipped > 0 || !st.Resumed.IsStart() || st.Reason != "" {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second) // it is a matter of words
+	defer cancel()
+	stored, err := storedStatus(ctx, s.store, st.Name)
+	if err != nil || stored == nil || !stored.Held {
+		return ""
+	}
+	return stored.Owner
 }
 
 const shownRows = 10 // of each table after a complete run

@@ -23,10 +23,22 @@ type watch struct {
 
 // OnState implements [projector.StateHook].
 func (w *watch) OnState(string, projector.State, string) {
-	if w.once || !isLive(w.runner.Status()) {
+	all := w.runner.Status()
+	if w.once || !isLive(all) {
 		return
 	}
-	w.lived.Do(func() { w.notef("live after %s; Ctrl-C ends\n", progress.Duration(time.Since(w.begin))) })
+	w.lived.Do(func() {
+		if standsBy(all) {
+			w.notef("standing by: other processes own all projections; Ctrl-C ends\n")
+			return
+		}
+		w.notef("live after %s; Ctrl-C ends\n", progress.Duration(time.Since(w.begin)))
+	})
+}
+
+// standsBy reports whether other processes own all projections.
+func standsBy(all []projector.Status) bool {
+	return !slices.ContainsFunc(all, func(s projector.Status) bool { return s.State != projector.StateStandby })
 }
 
 // isLive reports whether there is nothing left to catch up with, here.
@@ -45,16 +57,36 @@ func (w *watch) text() string {
 	}
 	w.meter.Add(time.Now(), done, fraction(all))
 	text := "running: " + w.meter.String()
+	if standsBy(all) {
+		return "standing by" + troubled(all)
+	}
 	if isLive(all) {
 		text = "live: " + plural(done, "event")
 		if r := int64(w.meter.Rate()); r > 0 {
 			text += fmt.Sprintf(", %s/s", progress.Count(r))
 		}
 	}
+	if !w.line.Live() {
+		return text + troubled(all) // the log says why
+	}
 	return text + trouble(all)
 }
 
-// trouble names the projections that do not do what they should.
+// troubled names the projections that do not do what they should, as "; ponies paused".
+func troubled(all []projector.Status) string {
+	var b strings.Builder
+	for i := range all {
+		switch s := &all[i]; s.State {
+		case projector.StateRetrying, projector.StatePaused, projector.StateStandby, projector.StateStopped:
+			if s.State != projector.StateStopped || s.Reason != "" {
+				fmt.Fprintf(&b, "; %s %s", s.Name, s.State)
+			}
+		}
+	}
+	return b.String()
+}
+
+// trouble says what is wrong with the projections that do not do what they should.
 func trouble(all []projector.Status) string {
 	var b strings.Builder
 	for i := range all {
