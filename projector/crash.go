@@ -39,7 +39,10 @@ func (s *session) suspectDeath() {
 	if s.parking.Deaths() < suspiciousDeaths && s.marker.Event == uuid.Nil {
 		return
 	}
-	s.singles = 2 * s.cfg.batchSize // one batch in flight, one in hand
+	s.singles = 2 * s.gather.size // one batch in flight, one in hand: nobody gathers more before his first commit
+	if s.cfg.workers > 1 {
+		s.singles = 2 * s.cfg.batchSize
+	}
 	s.log.Warn("the last owners died without a commit; going on event by event", keyDeaths, s.parking.Deaths())
 }
 

@@ -13,6 +13,9 @@ type flight struct {
 	change checkpoint.Change
 	done   chan error // one slot: the outcome, if it flies on its own
 	began  time.Time
+	took   time.Duration // until it landed
+
+	gathered time.Duration // how long it took to gather the events
 }
 
 // launch commits what was applied, beside the work on what comes next.
@@ -21,8 +24,14 @@ func (s *session) launch(ctx context.Context) {
 	f.done = make(chan error, 1)
 	s.base += int64(s.applied)
 	s.submitted = max(0, s.submitted-s.applied)
-	s.flight, s.applied, s.since = f, 0, s.clock()
-	go func() { f.done <- s.commit(ctx, f) }() // ends with the transaction, whose outcome is always waited for
+	now := s.clock()
+	f.gathered = now - s.since
+	s.flight, s.applied, s.since = f, 0, now
+	go func() { // ends with the transaction, whose outcome is always waited for
+		err := s.commit(ctx, f)
+		f.took = time.Since(f.began)
+		f.done <- err
+	}()
 }
 
 // lastFlight waits for what was still in flight when the work ended, so that it is known what has become of it.
@@ -55,6 +64,7 @@ func (s *session) arrived(ctx context.Context, err error) error {
 		s.quiesce()
 	}
 	if err == nil {
+		s.gather.committed(f.len(), f.gathered, f.took)
 		s.landed(f)
 		s.show()
 		return nil

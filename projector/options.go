@@ -48,22 +48,23 @@ type config struct {
 
 // settings of one projection.
 type settings struct {
-	codec     codec.Codec
-	start     checkpoint.Position
-	findStart func(context.Context, source.Source) (checkpoint.Position, error) // nil = at start
-	unhandled Unhandled
-	links     Unhandled
-	gaps      Unhandled
-	batchSize int
-	batchTime time.Duration
-	retry     RetryPolicy
-	orderBy   func(*source.Event) (string, error)
-	parkWhole bool
-	decode    *Action // nil = that of retry
-	maxParked int
-	retention Retention
-	redact    func(*checkpoint.Parked)
-	maxDeaths int
+	codec      codec.Codec
+	start      checkpoint.Position
+	findStart  func(context.Context, source.Source) (checkpoint.Position, error) // nil = at start
+	unhandled  Unhandled
+	links      Unhandled
+	gaps       Unhandled
+	batchSize  int
+	batchBytes int
+	batchTime  time.Duration
+	retry      RetryPolicy
+	orderBy    func(*source.Event) (string, error)
+	parkWhole  bool
+	decode     *Action // nil = that of retry
+	maxParked  int
+	retention  Retention
+	redact     func(*checkpoint.Parked)
+	maxDeaths  int
 
 	handlerTimeout time.Duration
 	middleware     []Middleware // the first is outermost
@@ -84,21 +85,23 @@ const (
 	DefaultLeaseTTL      = 10 * time.Second
 	DefaultShutdownBound = 20 * time.Second
 	DefaultBatchSize     = 5000
+	DefaultBatchBytes    = 16 << 20
 	DefaultBatchTime     = 100 * time.Millisecond
 )
 
 func defaults() config {
 	return config{
 		settings: settings{
-			codec:     codec.JSON(),
-			batchSize: DefaultBatchSize,
-			batchTime: DefaultBatchTime,
-			retry:     DefaultRetryPolicy(),
-			gaps:      UnhandledWarn,
-			maxParked: DefaultMaxParked,
-			maxDeaths: DefaultMaxDeaths,
-			workers:   1,
-			shards:    1,
+			codec:      codec.JSON(),
+			batchSize:  DefaultBatchSize,
+			batchBytes: DefaultBatchBytes,
+			batchTime:  DefaultBatchTime,
+			retry:      DefaultRetryPolicy(),
+			gaps:       UnhandledWarn,
+			maxParked:  DefaultMaxParked,
+			maxDeaths:  DefaultMaxDeaths,
+			workers:    1,
+			shards:     1,
 
 			handlerTimeout: DefaultHandlerTimeout,
 			stallAfter:     DefaultStallAfter,
@@ -148,6 +151,9 @@ func (s *settings) validate() error {
 	}
 	if s.batchSize < 1 {
 		fail("WithBatchSize", s.batchSize, "at least 1")
+	}
+	if s.batchBytes < 1 {
+		fail("WithBatchBytes", s.batchBytes, "at least 1")
 	}
 	if s.batchTime <= 0 {
 		fail("WithBatchTime", s.batchTime, "positive")
@@ -240,10 +246,17 @@ func WithShutdownBound(d time.Duration) Option { return option(func(c *config) {
 // WithHooks adds observers, see [Hook].
 func WithHooks(h ...Hook) Option { return option(func(c *config) { c.hooks = append(c.hooks, h...) }) }
 
-// WithBatchSize sets how many events one commit holds at most. Defaults to [DefaultBatchSize].
+// WithBatchSize sets how many events one commit holds at most. A projection begins with 500 and doubles that as long as commits
+// take more than a quarter of the time in which their events are gathered; when it is less than a 32nd, it is halved again. While
+// one batch is committed the next is gathered, so at most twice as many are in memory, and a few pages of the source. Defaults
+// to [DefaultBatchSize].
 func WithBatchSize(n int) Tuning { return tuning(func(s *settings) { s.batchSize = n }) }
 
-// WithBatchTime sets how long events are gathered for one commit while catching up; when live, events are committed as
+// WithBatchBytes sets from which size of data and metadata on no more is gathered for one commit. A page of the source is never
+// divided. Defaults to [DefaultBatchBytes], 16 MiB.
+func WithBatchBytes(n int) Tuning { return tuning(func(s *settings) { s.batchBytes = n }) }
+
+// WithBatchTime sets how long events are gathered for one commit at most while catching up; when live, events are committed as
 // soon as they are handled. Defaults to [DefaultBatchTime].
 func WithBatchTime(d time.Duration) Tuning { return tuning(func(s *settings) { s.batchTime = d }) }
 

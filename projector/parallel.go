@@ -70,7 +70,7 @@ func (s *session) progressPool(ctx context.Context) (bool, error) {
 		return true, s.trouble(ctx, err, index+1)
 	}
 	n := s.applied
-	for n < s.submitted && n < s.cfg.batchSize && !s.hasEffect(&s.hand, n) {
+	for n < s.submitted && n < s.gather.size && !s.hasEffect(&s.hand, n) {
 		n++
 	}
 	if n == s.applied {

@@ -13,7 +13,10 @@ const smallPage = 64
 
 // run is a sequence of events in the pages in which they were delivered. Pages are shared, with other projections and with
 // handlers that keep a context, so they are never changed: edit copies a page first.
-type run struct{ pages []page }
+type run struct {
+	pages []page
+	bytes int // of data and metadata
+}
 
 type page struct {
 	start  int // index of its first event
@@ -43,6 +46,7 @@ func (r *run) add(events []source.Event) {
 	if len(events) == 0 {
 		return
 	}
+	r.bytes += bytesOf(events)
 	if n := len(r.pages); n > 0 && len(events) < smallPage {
 		if last := &r.pages[n-1]; last.joined || len(last.events) < smallPage {
 			if !last.joined {
@@ -119,13 +123,26 @@ func (r *run) cut(n int) run {
 	}
 	r.pages = rest
 	r.number()
+	for _, events := range head.slices(0, n) {
+		head.bytes += bytesOf(events)
+	}
+	r.bytes -= head.bytes
 	return head
 }
 
 // glue puts events in front.
 func (r *run) glue(head run) {
 	r.pages = append(head.pages, r.pages...)
+	r.bytes += head.bytes
 	r.number()
+}
+
+func bytesOf(events []source.Event) int {
+	n := 0
+	for i := range events {
+		n += len(events[i].Data) + len(events[i].Metadata)
+	}
+	return n
 }
 
 func (r *run) number() {

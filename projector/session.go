@@ -46,6 +46,7 @@ type session struct {
 	stuck chan error // one slot: a handler does not come back
 	parallel
 
+	gather  gatherer
 	hand    chunk         // received and not in flight
 	applied int           // events of hand that are folded and called
 	since   time.Duration // by clock
@@ -79,7 +80,7 @@ type session struct {
 
 func newSession(soft context.Context, t *task, lease checkpoint.Lease, k *keeper) *session {
 	return &session{
-		task: t, lease: lease, began: time.Now(), soft: soft, keeper: k, log: t.log.With(keyEpoch, lease.Epoch()), probes: t.cfg.retry.delays(),
+		task: t, lease: lease, began: time.Now(), gather: newGatherer(t.cfg.batchSize), soft: soft, keeper: k, log: t.log.With(keyEpoch, lease.Epoch()), probes: t.cfg.retry.delays(),
 		originals: make(map[uuid.UUID]source.Event), broken: make(map[uuid.UUID]error), after: make(map[uuid.UUID]error), accepted: make(map[uuid.UUID]bool),
 		routes: routes{p: t.p}, stuck: make(chan error, 1),
 	}
@@ -218,7 +219,7 @@ func (s *session) turn(ctx context.Context) error {
 		}
 		results = s.pool.results
 		jobs, next = s.pool.next()
-	} else if s.todo() > 0 && s.soft.Err() == nil && s.applied < s.cfg.batchSize {
+	} else if s.todo() > 0 && s.soft.Err() == nil && s.applied < s.gather.size {
 		if s.flight != nil {
 			select {
 			case err := <-s.flight.done:
@@ -232,7 +233,7 @@ func (s *session) turn(ctx context.Context) error {
 	var stopping <-chan struct{}
 	if s.soft.Err() == nil {
 		stopping = s.soft.Done()
-		if s.hand.len() < s.cfg.batchSize && s.ended == nil {
+		if s.room() && s.ended == nil {
 			batches = s.in.batches
 		}
 	}
@@ -278,6 +279,15 @@ func (s *session) turn(ctx context.Context) error {
 	return nil
 }
 
+// room reports whether more may be received. Workers may be ahead of what is committed next.
+func (s *session) room() bool {
+	most := s.gather.size
+	if s.pooled() {
+		most = s.cfg.batchSize
+	}
+	return s.hand.len() < most && s.hand.bytes < s.cfg.batchBytes
+}
+
 func (s *session) todo() int { return s.hand.len() - s.applied }
 
 // drained deals with the end of the subscription. If the projection is to stop behind what it has delivered, that is done
@@ -312,7 +322,7 @@ func (s *session) step(ctx context.Context) error {
 	if s.singles > 0 {
 		return s.single(ctx)
 	}
-	n := min(s.todo(), s.cfg.batchSize-s.applied)
+	n := min(s.todo(), s.gather.size-s.applied)
 	if len(s.p.effects) > 0 {
 		n = min(n, maxEffects)
 	}
@@ -330,7 +340,7 @@ func (s *session) step(ctx context.Context) error {
 func (s *session) advance(ctx context.Context, end int) (tried int, err error) {
 	s.caller.rows(len(s.folds) == 0)
 	defer s.caller.rows(false)
-	for s.applied < end && !s.interrupted() {
+	for done := false; !done; done = s.applied >= end || s.interrupted() {
 		next, effect := s.nextEffect(end)
 		if err := s.fold(ctx, &s.hand, s.applied, next); err != nil {
 			return next, shiftIndex(err, s.applied)
@@ -362,16 +372,12 @@ func (s *session) nextEffect(end int) (next int, effect bool) {
 // interrupted reports whether something else comes before the next side effect.
 func (s *session) interrupted() bool {
 	switch {
-	case s.applied == 0:
-		return false
 	case len(s.keeper.commands) > 0, s.soft.Err() != nil:
 		return true
 	case s.flight != nil:
 		return len(s.flight.done) > 0
-	case s.live:
-		return s.wanted()
 	}
-	return s.caller.now-s.since >= s.cfg.batchTime
+	return s.caller.now-s.since >= s.patience()
 }
 
 // shiftIndex makes the index in the error of an event count from elsewhere.
@@ -410,10 +416,12 @@ func (s *session) patience() time.Duration {
 		return lazyCommit
 	case !s.live:
 		return s.cfg.batchTime
-	case s.applied > 0 && s.wanted():
-		return 0
+	case s.applied == 0 || !s.wanted():
+		return lazyCommit
+	case s.todo() > 0: // it came with others
+		return min(s.gather.took, s.cfg.batchTime)
 	}
-	return lazyCommit
+	return 0
 }
 
 // rest is how long there is nothing to do with what is in hand.
@@ -434,7 +442,7 @@ func (s *session) due() bool {
 		return false
 	case s.unproven():
 		return s.target != nil && s.todo() == 0 && (s.live || s.covers(s.hand.to)) && s.soft.Err() == nil
-	case s.applied >= s.cfg.batchSize, s.soft.Err() != nil, s.target != nil && s.todo() == 0 && s.covers(s.hand.to):
+	case s.applied >= s.gather.size, s.soft.Err() != nil, s.todo() == 0 && s.hand.bytes >= s.cfg.batchBytes, s.target != nil && s.todo() == 0 && s.covers(s.hand.to):
 		return true
 	}
 	return s.clock()-s.since >= s.patience()

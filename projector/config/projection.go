@@ -100,8 +100,9 @@ type rawPolicy struct{ settings []projector.Setting }
 
 // rawBatch holds zero values for what is not given.
 type rawBatch struct {
-	size int
-	time time.Duration
+	size  int
+	bytes int
+	time  time.Duration
 }
 
 func projectionSpec() *object[rawProjection] {
@@ -159,9 +160,11 @@ func projectionSpec() *object[rawProjection] {
 func batchSpec() *object[rawBatch] {
 	return &object[rawBatch]{fields: []field[rawBatch]{
 		of("size", integer{min: 1}, func(b *rawBatch) *int { return &b.size },
-			"Events in one transaction, at most.").byDefault(strconv.Itoa(projector.DefaultBatchSize)),
+			"Events in one transaction, at most. It begins with fewer, and gathers more as long as transactions take their time.").byDefault(strconv.Itoa(projector.DefaultBatchSize)),
+		of("bytes", integer{min: 1}, func(b *rawBatch) *int { return &b.bytes },
+			"From this size of data and metadata on, no more events are gathered for one transaction.").byDefault(strconv.Itoa(projector.DefaultBatchBytes)),
 		of("time", duration{min: time.Millisecond}, func(b *rawBatch) *time.Duration { return &b.time },
-			"How long events are gathered for one transaction.").byDefault(projector.DefaultBatchTime.String()),
+			"How long events are gathered for one transaction, at most. When live, an event is committed as soon as it is handled.").byDefault(projector.DefaultBatchTime.String()),
 	}}
 }
 
@@ -220,6 +223,9 @@ func (p *rawProjection) settings() []projector.Setting {
 	var settings []projector.Setting
 	if p.batch.size > 0 {
 		settings = append(settings, projector.WithBatchSize(p.batch.size))
+	}
+	if p.batch.bytes > 0 {
+		settings = append(settings, projector.WithBatchBytes(p.batch.bytes))
 	}
 	if p.batch.time > 0 {
 		settings = append(settings, projector.WithBatchTime(p.batch.time))
