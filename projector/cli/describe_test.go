@@ -9,6 +9,7 @@ import (
 
 	"github.com/photonpump/projector/checkpoint"
 	"github.com/photonpump/projector/projector"
+	"github.com/photonpump/projector/projector/source/eventstore"
 )
 
 func TestDescribeRun(t *testing.T) {
@@ -79,7 +80,7 @@ func TestTrouble(t *testing.T) {
 func TestStatusLines(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	got := statusLines([]*projector.Projection{projector.New("new", nil), projector.New("dead", nil), projector.New("mine", nil)},
+	got := statusLines([]*projector.Projection{projector.New("new", eventstore.Stream(nil, "s")), projector.New("dead", eventstore.Stream(nil, "s")), projector.New("mine", eventstore.Stream(nil, "s"))},
 		[]checkpoint.Status{
 			{Name: "dead", State: "catching-up", Owner: "gone", Position: checkpoint.AtNumber(3), Updated: now},
 			{Name: "left", State: "stopped", Reason: "why", Owner: "gone", Updated: now},

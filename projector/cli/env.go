@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/lmittmann/tint"
@@ -25,6 +26,8 @@ type env struct {
 	projections []Projection
 	flags       flags
 	started     bool // past the checks of the command line
+	logOnce     sync.Once
+	log         *slog.Logger // once it is asked for, after the flags are read
 }
 
 // flags of every command.
@@ -94,14 +97,19 @@ func (e *env) mayColour() bool { return !e.flags.noColor && os.Getenv("NO_COLOR"
 
 // logger writes above the live line.
 func (e *env) logger() *slog.Logger {
+	e.logOnce.Do(func() { e.log = slog.New(newDamped(e.logHandler())) })
+	return e.log
+}
+
+func (e *env) logHandler() slog.Handler {
 	options := &slog.HandlerOptions{Level: e.flags.logLevel}
 	switch {
 	case e.flags.logFormat == logJSON:
-		return slog.New(slog.NewJSONHandler(e.line, options))
+		return slog.NewJSONHandler(e.line, options)
 	case e.flags.logFormat == logText || !e.line.Live():
-		return slog.New(slog.NewTextHandler(e.line, options))
+		return slog.NewTextHandler(e.line, options)
 	}
-	return slog.New(tint.NewHandler(e.line, &tint.Options{Level: e.flags.logLevel, TimeFormat: time.TimeOnly, NoColor: !e.mayColour()}))
+	return tint.NewHandler(e.line, &tint.Options{Level: e.flags.logLevel, TimeFormat: time.TimeOnly, NoColor: !e.mayColour()})
 }
 
 // notef prints for people, on stderr.

@@ -59,6 +59,9 @@ func TestPlan(t *testing.T) {
 	f.edit("{jumps: 1}", "{jumps: 2}")
 	want("jumps: changed: its rows were built by another definition; will not go on until `projector reset jumps`, then reads 5 events\n" +
 		"    table jumps has 2 rows\n  + column stars int default 3\n  + index on (best_m)\n")
+	if s := f.status()[0]; s.State != "changed" || !strings.Contains(s.Reason, "`projector reset jumps`") {
+		t.Errorf("%+v", s)
+	}
 	if got := f.fail(ExitStopped, "run", "--once"); !strings.Contains(got, "definition changed") {
 		t.Error(got)
 	}

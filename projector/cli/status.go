@@ -23,7 +23,7 @@ const statusLong = `Prints what the database knows of every projection, and how 
 asked for. If that does not answer in time, the lag is "not known" (-1 in JSON), and the rest is printed all the same.
 
 States: starting, standby, catching-up, live, retrying, paused, stopped (on purpose, or for the reason given), "no owner"
-(its process has died), "never run".`
+(its process has died), changed (it was changed in the file so that its rows do not fit), "never run".`
 
 const (
 	defaultAsk   = 3 * time.Second // for the event store to answer
@@ -169,7 +169,11 @@ func statusLines(defined []*projector.Projection, known []checkpoint.Status) []s
 			continue
 		}
 		delete(byName, p.Name())
-		lines = append(lines, newStatusLine(s))
+		l := newStatusLine(s)
+		if !checkpoint.SameRows(s.Fingerprint, p.Fingerprint()) && !s.Held {
+			l.State, l.Reason = stateChanged, "its rows were built by another definition; run will not go on until `projector reset "+p.Name()+"`"
+		}
+		lines = append(lines, l)
 	}
 	for _, s := range known {
 		if _, left := byName[s.Name]; left {
@@ -181,11 +185,15 @@ func statusLines(defined []*projector.Projection, known []checkpoint.Status) []s
 	return lines
 }
 
-const stateNoOwner = "no owner"
+// States of projections that no process has.
+const (
+	stateNoOwner = "no owner"
+	stateChanged = "changed"
+)
 
 func newStatusLine(s checkpoint.Status) statusLine {
 	l := statusLine{
-		Name: s.Name, State: s.State, Reason: s.Reason, Epoch: s.Epoch, Position: s.Position.String(),
+		Name: s.Name, State: s.State, Reason: strings.TrimPrefix(s.Reason, fmt.Sprintf("projection %q stopped ", s.Name)), Epoch: s.Epoch, Position: s.Position.String(),
 		Handled: s.Handled, Ignored: s.Ignored, Skipped: s.Skipped, Parked: s.Parked, Updated: &s.Updated, at: s.Position,
 	}
 	switch {
@@ -257,6 +265,8 @@ func (l *statusLine) paint(s style.Style) func(string) string {
 		return s.Good
 	case projector.StateRetrying, projector.StatePaused, stateNoOwner:
 		return s.Notice
+	case stateChanged:
+		return s.Bad
 	case projector.StateStopped:
 		if l.Reason != "" {
 			return s.Bad
