@@ -145,6 +145,19 @@ func (d database) locked(t *testing.T) bool {
 	return err != nil
 }
 
+// hold leaves a transaction with a lock open until the end of the test.
+func (d database) hold(t *testing.T, lock string) {
+	t.Helper()
+	conn, err := connect(t.Context(), d.URL)
+	if err == nil {
+		_, err = conn.Exec(t.Context(), "BEGIN; "+lock)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) }) // which gives it up
+}
+
 // connect opens a connection that prepares nothing, for the sake of pgbouncer.
 func connect(ctx context.Context, url string) (*pgx.Conn, error) {
 	config, err := pgx.ParseConfig(url)
