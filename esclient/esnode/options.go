@@ -20,7 +20,8 @@ func (f optionFunc) apply(c *config) { f(c) }
 type FsyncPolicy int
 
 const (
-	// FsyncAlways acknowledges an append after fsync. Appends that arrive meanwhile share the next fsync. The default.
+	// FsyncAlways acknowledges an append after fsync. Appends that arrive meanwhile share the next fsync, for which those that
+	// are about to come are waited for, for half as long as one takes at most. The default.
 	FsyncAlways FsyncPolicy = iota
 	// FsyncNever acknowledges an append once the operating system has it: it survives a killed process, but not a power
 	// cut or a crashed machine.

@@ -59,6 +59,7 @@ func newBench(e *env) *cobra.Command {
 	c.Flags().Int64Var(&f.append, "append", 0, "append `N` events to the event store; 0 writes none")
 	c.Flags().Int64Var(&f.live, "live", 0, "append `N` events one at a time and wait for each to come back; 0 writes none")
 	c.Flags().BoolVar(&f.json, "json", false, "print a JSON array")
+	completeFlag(c, "only", e.completeProjection)
 	return c
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/photonpump/projector/checkpoint"
 	"github.com/photonpump/projector/checkpoint/postgres"
@@ -31,11 +32,16 @@ func openThrowAway(ctx context.Context, cfg *config.Config) (store checkpoint.St
 		return nil, nil, databaseError(cfg, err)
 	}
 	if err := store.Migrate(ctx); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("%w: the measurement makes a schema of its own: grant the user CREATE on the database, or name another one by --database",
-			databaseError(cfg, err)), dropSchema(ctx, store, own.Database.Schema))
+		err = databaseError(cfg, err)
+		if denied, ok := errors.AsType[*pgconn.PgError](err); ok && denied.Code == insufficientPrivilege {
+			err = fmt.Errorf("%w; a measurement makes a schema of its own: grant its user CREATE on the database, or name another one by --database", err)
+		}
+		return nil, nil, errors.Join(err, dropSchema(ctx, store, own.Database.Schema))
 	}
 	return store, func() error { return dropSchema(ctx, store, own.Database.Schema) }, nil
 }
+
+const insufficientPrivilege = "42501" // SQLSTATE
 
 // dropSchema drops a schema that openThrowAway has made, and closes its store.
 func dropSchema(ctx context.Context, store checkpoint.Store, schema string) error {

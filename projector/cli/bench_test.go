@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -144,24 +146,62 @@ func TestBenchMistakes(t *testing.T) {
 func TestBenchPostgres(t *testing.T) {
 	t.Parallel()
 	f := newFolder(t)
-	url := pgtest.Database(t)
-	f.run("run", "--once", "--database", url)
-	before, rows := catalog(t, url), f.run("show", "jumps", "--database", url)
-	if got := f.benchJSON("--database", url); got["catch-up jumps"].Events != 4 {
+	database := pgtest.Database(t)
+	f.run("run", "--once", "--database", database)
+	before, rows := catalog(t, database), f.run("show", "jumps", "--database", database)
+	if got := f.benchJSON("--database", database); got["catch-up jumps"].Events != 4 {
 		t.Errorf("%+v", got)
 	}
-	if now := catalog(t, url); !slices.Equal(now, before) {
+	if now := catalog(t, database); !slices.Equal(now, before) {
 		t.Errorf("the database has %v, had %v", now, before)
 	}
-	if now := f.run("show", "jumps", "--database", url); now != rows {
+	if now := f.run("show", "jumps", "--database", database); now != rows {
 		t.Errorf("rows are\n%s, were\n%s", now, rows)
 	}
 }
 
-// catalog lists the tables and indexes of all schemas.
-func catalog(t *testing.T, url string) []string {
+// TestBenchWithoutRights measures with a user who may not make a schema.
+func TestBenchWithoutRights(t *testing.T) {
+	t.Parallel()
+	f := newFolder(t)
+	server, err := url.Parse(pgtest.Database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(t.Context(), server.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context())) //nolint:errcheck // of a test
+	role := "reader_" + strings.TrimPrefix(server.Path, "/test_")
+	if _, err := conn.Exec(t.Context(), "CREATE ROLE "+role+" LOGIN"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dropRole(t, pgtest.URL(t), role) })
+	server.User = url.User(role)
+	got := f.fail(ExitError, "bench", "--database", server.String())
+	if !strings.Contains(got, "permission denied") || !strings.Contains(got, "grant its user CREATE on the database") {
+		t.Error(got)
+	}
+}
+
+func dropRole(t *testing.T, server, role string) {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), url)
+	conn, err := pgx.Connect(context.Background(), server)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer conn.Close(context.Background()) //nolint:errcheck // of a test
+	if _, err := conn.Exec(context.Background(), "DROP ROLE "+role); err != nil {
+		t.Error(err)
+	}
+}
+
+// catalog lists the tables and indexes of all schemas.
+func catalog(t *testing.T, database string) []string {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), database)
 	if err != nil {
 		t.Fatal(err)
 	}
