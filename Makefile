@@ -24,6 +24,7 @@ ROUNDS    ?= 3
 ONLY      ?=
 VERSIONS  ?= 13.23.0-beta.16 17.10.0-beta.17 18.4.0-beta.17
 TESTFLAGS ?=
+BENCHFLAGS ?=
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -76,7 +77,7 @@ soak: ## the long tests: faults at full scale, an hour or so
 
 bench: ## ours against the limit of the machine, whose programs are in STICKS (../shared/bench)
 	@test -d '$(STICKS)' || { echo "no measuring sticks in '$(STICKS)': name their folder with STICKS=…, or use 'make bench-go'"; exit 1; }
-	go run ./test/bench -sticks '$(STICKS)' -rounds $(ROUNDS) -only '$(ONLY)'
+	go run ./test/bench -sticks '$(STICKS)' -rounds $(ROUNDS) -only '$(ONLY)' $(BENCHFLAGS)
 
 bench-go: ## every Go benchmark, COUNT (6) times, with its spread
 	@mkdir -p bin

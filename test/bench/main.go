@@ -3,7 +3,7 @@
 // Bench measures the project against the limit of the machine: small programs that do the same work by hand ("sticks"),
 // run in turn with ours in one go, so that their ratio holds on a noisy machine.
 //
-//	go run ./test/bench -sticks DIR [-rounds 3] [-only read,append] [-scale 0.1]
+//	go run ./test/bench -sticks DIR [-rounds 3] [-only read,append] [-scale 0.1] [-markdown]
 //
 // DIR holds the sources of the sticks: the programs limit, rows and the fake node blaster. Work that needs Postgres runs
 // where PROJECTOR_TEST_POSTGRES names one. Every measured program is a process of its own.
@@ -31,11 +31,12 @@ func main() {
 	sticks := flag.String("sticks", os.Getenv("PROJECTOR_STICKS"), "folder with the sources of the measuring sticks")
 	rounds := flag.Int("rounds", 3, "how often each pair runs; the medians count")
 	only := flag.String("only", "", "names of work to run, by their beginnings, separated by commas; empty = all")
+	markdown := flag.Bool("markdown", false, "print the table for a document")
 	scale := flag.Float64("scale", 1, "factor for the number of events")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *sticks, *rounds, *scale, split(*only)); err != nil {
+	if err := run(ctx, *sticks, *rounds, *scale, split(*only), *markdown); err != nil {
 		log.Print(err)
 		stop()
 		os.Exit(1)
@@ -46,7 +47,7 @@ func split(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' })
 }
 
-func run(ctx context.Context, sticks string, rounds int, scale float64, only []string) error {
+func run(ctx context.Context, sticks string, rounds int, scale float64, only []string, markdown bool) error {
 	if sticks == "" {
 		return errors.New("no measuring sticks: name the folder with their sources by -sticks or PROJECTOR_STICKS")
 	}
@@ -59,17 +60,28 @@ func run(ctx context.Context, sticks string, rounds int, scale float64, only []s
 	results := make([]result, len(pairs))
 	for round := range rounds {
 		for i, p := range pairs {
-			if p.skip != "" {
+			if p.skip != "" || results[i].err != nil {
 				continue
 			}
 			_, _ = fmt.Fprintf(os.Stderr, "round %d of %d: %s\n", round+1, rounds, p.name)
 			if err := b.measure(p, &results[i]); err != nil {
-				return fmt.Errorf("%s: %w", p.name, err)
+				results[i].err = fmt.Errorf("%s: %w", p.name, err)
+			}
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
 			}
 		}
 	}
-	print(os.Stdout, pairs, results)
-	return nil
+	if markdown {
+		printMarkdown(os.Stdout, pairs, results)
+	} else {
+		print(os.Stdout, pairs, results)
+	}
+	var errs []error
+	for i := range results {
+		errs = append(errs, results[i].err)
+	}
+	return errors.Join(errs...)
 }
 
 func selected(pairs []pair, only []string) []pair {

@@ -181,6 +181,10 @@ func (b *bench) node() []pair {
 		limit: program{args: b.ours(append([]string{"fsync"}, inflight...)...)},
 		ours:  program{server: "node-sync", args: b.stick(append([]string{"append", "-coalesce"}, inflight...)...)},
 	}, {
+		name:  "esnode appends with fsync by without",
+		limit: program{server: "node-disk", args: b.stick(append([]string{"append", "-coalesce"}, inflight...)...)},
+		ours:  program{server: "node-sync", args: b.stick(append([]string{"append", "-coalesce"}, inflight...)...)},
+	}, {
 		name: "esnode opens its log", target: 0.2,
 		limit: program{setup: fill, args: b.ours(append([]string{"scan"}, log...)...)},
 		ours:  program{setup: fill, args: b.ours(append([]string{"open"}, log...)...)},

@@ -11,28 +11,63 @@ import (
 )
 
 // result holds the measurements of a pair, one for each round.
-type result struct{ limit, ours []measurement }
+type result struct {
+	limit, ours []measurement
+	err         error // what ended a round of it; there are no more then
+}
+
+// header names the columns.
+func header() []string {
+	return []string{"work", "ours/s", "limit/s", "ratio", "target", "CPU s/M ours", "limit", "MB ours", "limit", "more"}
+}
 
 func print(w io.Writer, pairs []pair, results []result) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintln(t, "work\tours/s\tlimit/s\tratio\ttarget\tCPU s/M ours\tlimit\tMB ours\tlimit\tmore\t")
+	_, _ = fmt.Fprintln(t, strings.Join(header(), "\t")+"\t")
 	for i, p := range pairs {
-		if p.skip != "" {
-			_, _ = fmt.Fprintf(t, "%s\tnot run: %s\t\t\t\t\t\t\t\t\t\n", p.name, p.skip)
-			continue
-		}
-		row(t, p, results[i])
+		_, _ = fmt.Fprintln(t, strings.Join(row(p, results[i]), "\t")+"\t")
 	}
 	_ = t.Flush()
 }
 
-func row(w io.Writer, p pair, r result) {
+// printMarkdown is print for documents.
+func printMarkdown(w io.Writer, pairs []pair, results []result) {
+	_, _ = fmt.Fprintf(w, "| %s |\n|%s\n", strings.Join(header(), " | "), strings.Repeat("---|", len(header())))
+	for i, p := range pairs {
+		_, _ = fmt.Fprintf(w, "| %s |\n", strings.Join(row(p, results[i]), " | "))
+	}
+}
+
+func row(p pair, r result) []string {
+	why := ""
+	switch {
+	case p.skip != "":
+		why = "not run: " + p.skip
+	case r.err != nil:
+		why = "failed, see below"
+	}
+	if why != "" {
+		cells := make([]string, len(header()))
+		cells[0], cells[len(cells)-1] = p.name, why
+		return cells
+	}
 	rate := func(m measurement) float64 { return m.EventsPerSec }
 	cpu := func(m measurement) float64 { return m.CPU }
 	mb := func(m measurement) float64 { return m.RSS }
 	ours, limit := median(r.ours, rate), median(r.limit, rate)
-	_, _ = fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%s\t%s\t%.2f\t%.2f\t%.0f\t%.0f\t%s\t\n", p.name, ours, limit, ratio(ours, limit), p.goal(),
-		median(r.ours, cpu), median(r.limit, cpu), median(r.ours, mb), median(r.limit, mb), more(r))
+	return []string{
+		p.name, number("%.0f", ours), number("%.0f", limit), ratio(ours, limit), p.goal(),
+		number("%.2f", median(r.ours, cpu)), number("%.2f", median(r.limit, cpu)), number("%.0f", median(r.ours, mb)), number("%.0f", median(r.limit, mb)),
+		more(r),
+	}
+}
+
+// number is empty for what was not measured.
+func number(format string, v float64) string {
+	if v == 0 {
+		return ""
+	}
+	return fmt.Sprintf(format, v)
 }
 
 // more tells what only some programs measure.
