@@ -41,5 +41,6 @@
 // # Several processes
 //
 // Any number of processes may run the same projections on one store. Each projection has one owner at a time, by a lease; the
-// others wait ([StateStandby]) and one of them takes over when the lease is released or runs out.
+// others wait ([StateStandby]) and one of them takes over when the lease is released or runs out. One that is divided into
+// [Shards] has a lease for each, which the live processes share evenly; all that is said here holds for each shard.
 package projector

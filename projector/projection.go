@@ -72,6 +72,15 @@ func (p *Projection) Source() source.Feed {
 	return nil
 }
 
+// Shards is into how many shards the projection is divided, see the function [Shards]; 1 = it is not.
+func (p *Projection) Shards() int {
+	s := defaults().settings
+	for _, set := range p.settings {
+		set.applyProjection(&s)
+	}
+	return s.shards
+}
+
 // RetryPolicy is what happens with events of the projection that fail.
 func (p *Projection) RetryPolicy() RetryPolicy {
 	s := defaults().settings

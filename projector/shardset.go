@@ -70,7 +70,8 @@ func (ss *shardSet) work(stop, hard context.Context) error {
 	meeting.Go(func() { ss.meet(ctx) }) // ends with ctx
 	for i, s := range ss.all {
 		working.Go(func() { // ends with ctx, or as task.work does
-			if errs[i] = s.work(ctx, hard); errs[i] != nil {
+			var own *barrier
+			if errs[i] = s.work(ctx, hard); errs[i] != nil && !errors.As(errs[i], &own) {
 				cancel()
 			}
 		})

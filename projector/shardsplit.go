@@ -51,7 +51,7 @@ func (sp *splitter) split(b source.Batch, only int) (sharedBatch, error) {
 		missing, _ := sp.last.missing(e)
 		n, err := set.shardOf(e)
 		if missing > 0 && set.cfg.gaps == UnhandledStop {
-			err = &StoppedError{Projection: set.p.name, Event: e, Class: ClassConfiguration, Err: gapError(missing)}
+			err = &StoppedError{Projection: set.p.name, Event: e, Class: ClassConfiguration, Err: &barrier{gapError(missing)}}
 		}
 		if err != nil {
 			b = source.Batch{Position: set.p.source.Advance(sp.before, b.Events[:i])}
@@ -82,10 +82,16 @@ func (ss *shardSet) shardOf(e *source.Event) (int, error) {
 	}
 	return 0, &StoppedError{
 		Projection: ss.p.name, Event: e, Class: ClassDecode,
-		Err: fmt.Errorf("its ordering key is not known, so nor is its shard: %w; give events a key that needs no body "+
-			"(order_by, OrderBy), or pass such events over (decode_errors: skip, WithDecodeErrors)", err),
+		Err: &barrier{fmt.Errorf("its ordering key is not known, so nor is its shard: %w; give events a key that needs no body "+
+			"(order_by, OrderBy), or pass such events over (decode_errors: skip, WithDecodeErrors)", err)},
 	}
 }
+
+// barrier is an error that each shard meets by itself, once it has done everything before.
+type barrier struct{ err error }
+
+func (b *barrier) Error() string { return b.err.Error() }
+func (b *barrier) Unwrap() error { return b.err }
 
 // upcast brings a copy of an event to the version that handlers know, as the session does that gets it.
 func (ss *shardSet) upcast(e *source.Event) (upcasted *source.Event, broken bool) {

@@ -8,11 +8,12 @@ import (
 	"github.com/photonpump/projector/checkpoint"
 )
 
-// severity orders the states of shards: the projection is in the worst.
-func severity(s *Status) int {
-	switch s.State {
+// Severity orders states by how much they want somebody to look: a projection that is divided into shards is in the state of
+// the one whose severity is greatest. The reason is that of the state.
+func Severity(state State, reason string) int {
+	switch state {
 	case StateStopped:
-		if s.Reason != "" {
+		if reason != "" {
 			return 9
 		}
 		return 0 // done
@@ -66,12 +67,15 @@ func sumStatus(whole Status, all []Status) Status {
 	worst := -1
 	for i := range all {
 		s := &all[i]
-		if severity(s) > 1 && (worst < 0 || severity(s) > severity(&all[worst])) {
+		severity := Severity(s.State, s.Reason)
+		if severity > Severity(StateStandby, "") && (worst < 0 || severity > Severity(all[worst].State, all[worst].Reason)) {
 			worst = i
 		}
 		sum.Handled += s.Handled
 		sum.Ignored += s.Ignored
 		sum.Skipped += s.Skipped
+		sum.Dropped += s.Dropped
+		sum.Expired += s.Expired
 		sum.Gaps += s.Gaps
 		sum.Restarts += s.Restarts
 		sum.Stalled = sum.Stalled || s.Stalled
@@ -99,9 +103,6 @@ func sumStatus(whole Status, all []Status) Status {
 		if sum.Reason != "" {
 			sum.Reason = fmt.Sprintf("shard %d: %s", worst, sum.Reason)
 		}
-	}
-	if sum.State == StateStandby && all[0].Since.IsZero() {
-		sum.Since = whole.Since
 	}
 	return sum
 }

@@ -26,6 +26,7 @@ type card struct {
 	Skipped, Parked    int64
 	ParkedKeys         int
 	Epoch              int64
+	Shards             string // empty = it is not divided
 	Commit, Failure    string
 	Healthy, InTrouble bool
 }
@@ -46,6 +47,9 @@ func newCard(s *projector.Status) card {
 		Healthy: s.State == projector.StateLive || s.State == projector.StateStandby,
 		InTrouble: s.State == projector.StateRetrying || s.State == projector.StatePaused ||
 			s.State == projector.StateStopped && s.Reason != "" || s.Stalled,
+	}
+	if s.Shards > 1 {
+		c.Shards = fmt.Sprintf("%d of %d shards here", s.ShardsHere, s.Shards)
 	}
 	if !s.LastCommit.IsZero() {
 		c.Commit = since(s.LastCommit) + " ago"

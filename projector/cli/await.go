@@ -14,7 +14,7 @@ import (
 const answerEvery = 100 * time.Millisecond // between two looks for the answer to a command
 
 // await waits for the answer to a command. If nobody owns the projection, it is run here until there is one.
-func (e *env) await(ctx context.Context, store checkpoint.ParkingStore, name string, number int64) (checkpoint.Command, error) {
+func (e *env) await(ctx context.Context, store checkpoint.ParkingStore, name string, request *projector.Request) (checkpoint.Command, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -23,8 +23,8 @@ func (e *env) await(ctx context.Context, store checkpoint.ParkingStore, name str
 	ticker := time.NewTicker(answerEvery)
 	defer ticker.Stop()
 	for {
-		c, err := store.Command(ctx, number)
-		if err != nil || !c.Done.IsZero() {
+		c, done, err := request.Answer(ctx)
+		if err != nil || done {
 			return c, err
 		}
 		if ran == nil {

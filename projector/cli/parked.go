@@ -251,14 +251,14 @@ func (e *env) sendParked(ctx context.Context, name, command string, f parkedFlag
 	if err != nil {
 		host = "unknown"
 	}
-	number, err := store.Send(ctx, name, projector.NewCommand(command, f.which(), fmt.Sprintf("%s/%d", host, os.Getpid())))
+	request, err := projector.Send(ctx, store, name, projector.NewCommand(command, f.which(), fmt.Sprintf("%s/%d", host, os.Getpid())))
 	if errors.Is(err, checkpoint.ErrUnknownProjection) {
 		return fmt.Errorf("projection %s has never run", name)
 	}
 	if err != nil {
 		return err
 	}
-	answer, err := e.await(ctx, store, name, number)
+	answer, err := e.await(ctx, store, name, request)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -162,6 +163,11 @@ func planWork(ctx context.Context, store checkpoint.Store, p *projector.Projecti
 	if w.Tables, err = planTables(ctx, store, p.Tables()); err != nil {
 		return w, err
 	}
+	if w.Action == actionContinue {
+		if why := divides(stored, p.Shards()); why != "" {
+			w.Action, w.Reason = actionRefuse, why
+		}
+	}
 	for _, t := range w.Tables {
 		if len(t.Drift) > 0 && w.Action != actionReset {
 			w.Action, w.Reason = actionRefuse, "a table is not as defined"
@@ -173,6 +179,31 @@ func planWork(ctx context.Context, store checkpoint.Store, p *projector.Projecti
 	}
 	w.From, w.To, w.Events = w.from.String(), w.to.String(), w.from.EventsUntil(w.to)
 	return w, nil
+}
+
+// divides says why a projection cannot have so many shards; empty if it can.
+func divides(stored *checkpoint.Status, shards int) string {
+	before := max(1, len(stored.Shards))
+	if before == shards {
+		return ""
+	}
+	var against []string
+	if stored.Held {
+		against = append(against, "it is running")
+	}
+	if stored.Parked > 0 {
+		against = append(against, fmt.Sprintf("%d events are parked", stored.Parked))
+	}
+	for _, s := range stored.Shards {
+		if s.Position != stored.Shards[0].Position {
+			against = append(against, "its shards are not at one position")
+			break
+		}
+	}
+	if len(against) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("it has %d shards in the database and %d here, and %s; see `projector run --once`", before, shards, strings.Join(against, ", "))
 }
 
 func storedStatus(ctx context.Context, store checkpoint.Store, name string) (*checkpoint.Status, error) {

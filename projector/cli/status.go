@@ -66,8 +66,22 @@ type statusLine struct {
 	Parked     int64      `json:"parked"`  // failed events put aside, now
 	Updated    *time.Time `json:"updated,omitempty"`
 
+	Shards []shardLine `json:"shards,omitempty"` // of a projection that is divided; what is above is then said of all of them
+
 	at  checkpoint.Position
 	lag lag
+}
+
+// shardLine is one shard of a projection, as `status --json` prints it.
+type shardLine struct {
+	Shard    int    `json:"shard"` // from 0
+	State    string `json:"state"`
+	Reason   string `json:"reason,omitempty"`
+	Owner    string `json:"owner,omitempty"`
+	Epoch    int64  `json:"epoch"`
+	Position string `json:"position"`
+	Handled  int64  `json:"handled"`
+	Parked   int64  `json:"parked"`
 }
 
 func (e *env) status(ctx context.Context, f statusFlags) error {
@@ -196,6 +210,11 @@ func newStatusLine(s checkpoint.Status) statusLine {
 		Name: s.Name, State: s.State, Reason: strings.TrimPrefix(s.Reason, fmt.Sprintf("projection %q stopped ", s.Name)), Epoch: s.Epoch, Position: s.Position.String(),
 		Handled: s.Handled, Ignored: s.Ignored, Skipped: s.Skipped, Parked: s.Parked, Updated: &s.Updated, at: s.Position,
 	}
+	if len(s.Shards) > 0 {
+		l.Owner = s.Owner
+		l.divide(s.Shards)
+		return l
+	}
 	switch {
 	case s.Held:
 		l.Owner = s.Owner
@@ -207,6 +226,39 @@ func newStatusLine(s checkpoint.Status) statusLine {
 		}
 	}
 	return l
+}
+
+// divide tells the shards apart. All together are in the state of the one that is worst off.
+func (l *statusLine) divide(shards []checkpoint.Status) {
+	worst := -1
+	for i := range shards {
+		s := newStatusLine(shards[i])
+		l.Shards = append(l.Shards, shardLine{
+			Shard: i, State: s.State, Reason: s.Reason, Owner: s.Owner, Epoch: s.Epoch, Position: s.Position, Handled: s.Handled, Parked: s.Parked,
+		})
+		if worst < 0 || projector.Severity(stateOf(s.State), s.Reason) > projector.Severity(stateOf(l.Shards[worst].State), l.Shards[worst].Reason) {
+			worst = i
+		}
+	}
+	if l.State, l.Reason = l.Shards[worst].State, l.Shards[worst].Reason; l.Reason != "" {
+		l.Reason = fmt.Sprintf("shard %d: %s", worst, l.Reason)
+	}
+}
+
+// stateOf is the state that is as bad as the one shown: a shard without an owner gets nowhere.
+func stateOf(shown string) projector.State {
+	if shown == stateNoOwner {
+		return projector.StatePaused
+	}
+	return projector.State(shown)
+}
+
+// display is the name as the table shows it.
+func (l *statusLine) display() string {
+	if len(l.Shards) > 0 {
+		return fmt.Sprintf("%s (%d shards)", l.Name, len(l.Shards))
+	}
+	return l.Name
 }
 
 const clearScreen = "\x1b[H\x1b[2J"
@@ -250,7 +302,7 @@ func statusTable(lines []statusLine, s style.Style) [][]table.Cell {
 			parked.Paint = s.Notice
 		}
 		rows = append(rows, []table.Cell{
-			{Text: l.Name, Paint: s.Strong}, {Text: l.State, Paint: l.paint(s)}, {Text: l.lag.String()}, {Text: l.Position},
+			{Text: l.display(), Paint: s.Strong}, {Text: l.State, Paint: l.paint(s)}, {Text: l.lag.String()}, {Text: l.Position},
 			table.Number(progress.Count(l.Handled)), table.Number(progress.Count(l.Ignored)), parked,
 			{Text: owner}, {Text: updated}, {Text: printable([]byte(l.Reason))},
 		})

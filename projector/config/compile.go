@@ -52,6 +52,7 @@ func (w *walker) compile(d *document) {
 		}
 		w.lintParking(raw, compilers, p.sql)
 		p.settings = append(p.settings, w.compileOrder(raw, path, compilers, p.sql, d.events)...)
+		p.settings = append(p.settings, w.compileShards(&raw.Value, path, compilers, p.sql)...)
 		p.model = readmodel.Join(models...)
 		if raw.Value.cache != nil {
 			p.model.CacheRows(*raw.Value.cache)

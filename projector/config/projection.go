@@ -83,6 +83,7 @@ type rawProjection struct {
 	policy rawPolicy
 	tuning tuning
 	cache  *int
+	shards shardCount
 
 	orderBy *expression
 	park    placedText
@@ -143,6 +144,10 @@ func projectionSpec() *object[rawProjection] {
 				"What happens with a link whose event is not there any more.").byDefault("ignore"),
 			of("gaps", unhandledKind{projector.WithGaps, "ignore warn stop"}, policyOf,
 				"What happens when events of a stream were truncated before they were read.").byDefault("warn"),
+			of("shards", shardKind{}, func(p *rawProjection) *shardCount { return &p.shards },
+				"Into how many shards it is divided, which the processes that run it share evenly; up to "+strconv.Itoa(projector.MaxShards)+". Take more than there will "+
+					"ever be processes. An event belongs to the shard of its key, so that each must have one: that of its row, or `order_by`. The number can be "+
+					"changed only while all shards are at one position, as after `projector run --once`, and nothing is parked.").byDefault("1"),
 			of("max_parked", integer{min: 1}, func(p *rawProjection) *int { return &p.maxParked },
 				"How many events are parked at most; the next one stops the projection.").byDefault("10000"),
 			of("parked_retention", retentionSpec(), func(p *rawProjection) *projector.Retention { return &p.retention },

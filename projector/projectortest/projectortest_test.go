@@ -70,9 +70,9 @@ func TestRun(t *testing.T) {
 		}
 		return s
 	}
-	RunOn(t, stores, ponies,
-		Case{Name: "nothing", Rows: map[string][]Row{"ponies": {}}},
-		Case{
+	cases := []Case{
+		{Name: "nothing", Rows: map[string][]Row{"ponies": {}}},
+		{
 			Name:  "jumps are counted",
 			Given: []Event{jump("Applejack", 0.6), jump("Rarity", 1), {Stream: "x", Type: "other"}, jump("Applejack", 0.5)},
 			Rows: map[string][]Row{"ponies": {
@@ -80,19 +80,25 @@ func TestRun(t *testing.T) {
 				{"name": "Rarity", "best_m": 1},
 			}},
 		},
-		Case{
+		{
 			Name:   "a bad jump is parked, and those behind it",
 			Given:  []Event{jump("Rarity", 1), jump("Applejack", 4), jump("Applejack", 1), jump("Rarity", 2)},
 			Rows:   map[string][]Row{"ponies": {{"name": "Rarity", "jumps": 2}}},
 			Parked: []Parked{{"Applejack", "pony.jumped", "no pony jumps so high"}, {"Applejack", "pony.jumped", ""}},
 		},
-		Case{
+		{
 			Name:    "a body that is not JSON has no key",
 			Given:   []Event{jump("Rarity", 1), {Stream: "s", Type: "pony.jumped", Body: []byte("{")}},
 			Rows:    map[string][]Row{"ponies": {{"name": "Rarity", "jumps": 1}}},
 			Stopped: "decode",
 		},
-	)
+	}
+	RunOn(t, stores, ponies, cases...)
+	cases[len(cases)-1].Stopped = "nor is its shard" // each of the shards stops before it
+	cases[len(cases)-1].Rows = nil
+	RunOn(t, stores, func(src source.Source) *projector.Projection {
+		return ponies(src).With(projector.Shards(4))
+	}, cases...)
 }
 
 // mailbox is the target of side effects, which recognises repetitions if it is told their keys.

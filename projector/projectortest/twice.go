@@ -14,11 +14,19 @@ var errTwice = errors.New("the test has every commit fail once")
 type twice struct {
 	checkpoint.Store
 	mu     sync.Mutex
-	failed map[checkpoint.Position]bool // commits from there have failed once
+	failed map[commitFrom]bool // these commits have failed once
+}
+
+type commitFrom struct {
+	lease string
+	at    checkpoint.Position
 }
 
 func newTwice(store checkpoint.Store) checkpoint.Store {
-	t := &twice{Store: store, failed: map[checkpoint.Position]bool{}}
+	t := &twice{Store: store, failed: map[commitFrom]bool{}}
+	if shards, ok := store.(checkpoint.ShardStore); ok {
+		return &shardTwice{ShardStore: shards, twice: t}
+	}
 	if parking, ok := store.(checkpoint.ParkingStore); ok {
 		return &parkingTwice{ParkingStore: parking, twice: t}
 	}
@@ -26,13 +34,14 @@ func newTwice(store checkpoint.Store) checkpoint.Store {
 }
 
 // fail reports whether this commit is to fail.
-func (t *twice) fail(c checkpoint.Change) error {
+func (t *twice) fail(lease checkpoint.Lease, c checkpoint.Change) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if c.From == c.To || t.failed[c.From] {
+	from := commitFrom{lease.Name(), c.From}
+	if c.From == c.To || t.failed[from] {
 		return nil
 	}
-	t.failed[c.From] = true
+	t.failed[from] = true
 	return errTwice
 }
 
@@ -58,7 +67,7 @@ type twiceLease struct {
 }
 
 func (l *twiceLease) Commit(ctx context.Context, c checkpoint.Change) error {
-	if err := l.t.fail(c); err != nil {
+	if err := l.t.fail(l, c); err != nil {
 		return err
 	}
 	return l.Lease.Commit(ctx, c)
@@ -69,16 +78,16 @@ func (l *twiceLease) Begin(ctx context.Context) (checkpoint.Tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &twiceTx{tx, l.t}, nil
+	return &twiceTx{tx, l}, nil
 }
 
 type twiceTx struct {
 	checkpoint.Tx
-	t *twice
+	lease *twiceLease
 }
 
 func (tx *twiceTx) Commit(ctx context.Context, c checkpoint.Change) error {
-	if err := tx.t.fail(c); err != nil {
+	if err := tx.lease.t.fail(tx.lease, c); err != nil {
 		return errors.Join(err, tx.Rollback(ctx))
 	}
 	return tx.Tx.Commit(ctx, c)
@@ -92,6 +101,16 @@ type parkingTwice struct {
 
 func (p *parkingTwice) Acquire(ctx context.Context, claim checkpoint.Claim) (checkpoint.Lease, error) {
 	return p.twice.Acquire(ctx, claim)
+}
+
+// shardTwice is twice for a store that divides projections.
+type shardTwice struct {
+	checkpoint.ShardStore
+	twice *twice
+}
+
+func (s *shardTwice) Acquire(ctx context.Context, claim checkpoint.Claim) (checkpoint.Lease, error) {
+	return s.twice.Acquire(ctx, claim)
 }
 
 type parkingTwiceLease struct {

@@ -27,6 +27,8 @@
 //	projector_rows_written_total           rows written and deleted
 //	projector_parked_events                events put aside; only from the owner of the projection
 //	projector_parked_dropped_total         parked events dropped; the label reason is command or retention
+//	projector_shards_owned                 shards that this process owns of a projection that is divided; everything else is
+//	                                       said of these together
 //	projector_subscription_restarts_total  subscriptions replaced because they had stalled
 //	projector_failures_total               failed attempts; the label class is handler, decode, infrastructure or
 //	                                       configuration

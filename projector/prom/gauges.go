@@ -9,7 +9,7 @@ import (
 
 // gauges are read from the status at the time of a scrape.
 type gauges struct {
-	state, events, lagEvents, lagSeconds, position, head, epoch, lastCommit, parked, dropped, restarts *prometheus.Desc
+	state, events, lagEvents, lagSeconds, position, head, epoch, lastCommit, parked, dropped, restarts, shards *prometheus.Desc
 }
 
 func newGauges() gauges {
@@ -27,13 +27,14 @@ func newGauges() gauges {
 		parked:     desc("parked_events", "Events put aside because they, or earlier ones of their key, could not be handled."),
 		dropped:    desc("parked_dropped_total", "Parked events dropped, for what reason.", "reason"),
 		restarts:   desc("subscription_restarts_total", "Subscriptions replaced because they delivered nothing although the log went on."),
+		shards:     desc("shards_owned", "Shards of a projection that is divided which this process owns. All else is said of these together: sums, and the worst of state and lag."),
 		lastCommit: desc("last_commit_timestamp_seconds", "When this process last committed."),
 	}
 }
 
 func (g *gauges) describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		g.state, g.events, g.lagEvents, g.lagSeconds, g.position, g.head, g.epoch, g.lastCommit, g.parked, g.dropped, g.restarts,
+		g.state, g.events, g.lagEvents, g.lagSeconds, g.position, g.head, g.epoch, g.lastCommit, g.parked, g.dropped, g.restarts, g.shards,
 	} {
 		ch <- d
 	}
@@ -52,6 +53,9 @@ func (g *gauges) collect(ch chan<- prometheus.Metric, s *projector.Status) {
 			holds = 1
 		}
 		gauge(g.state, holds, string(state))
+	}
+	if s.Shards > 1 {
+		gauge(g.shards, float64(s.ShardsHere))
 	}
 	counter(g.events, s.Handled, "handled")
 	counter(g.events, s.Ignored, "ignored")

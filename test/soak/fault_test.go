@@ -66,7 +66,7 @@ func (j *job) projections(src *sourcetest.Source) []*projector.Projection {
 			return nil
 		}))
 	}
-	all := []*projector.Projection{projector.New("ponies", src, parts...).With(byStream())}
+	all := []*projector.Projection{projector.New("ponies", src, parts...).With(byStream(), projector.Shards(max(1, j.Shards)))}
 	if j.Fault == stuck {
 		all = append(all, projector.New("stuck", src, projector.On("pony.jumped", func(_ context.Context, e projector.Event[jumped]) error {
 			if at(stuck, e) {

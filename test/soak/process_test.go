@@ -32,6 +32,7 @@ type job struct {
 	Once     bool          // ends when all is done; otherwise with an interrupt
 	Fault    string        // what befalls it, see fault_test.go
 	At       int           // at which event
+	Shards   int           // of the projection; 0 = it is not divided
 }
 
 // shutdownBound is how long a process may take to end.
