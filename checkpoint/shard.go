@@ -96,7 +96,7 @@ func ParseShardName(name string) (projection string, shard, shards int, ok bool)
 type ShardsError struct {
 	Name          string
 	Stored, Wants int      // numbers of shards; Stored is 0 if the shards wanted are not there
-	Reasons       []string // each like `shard 3 is at 41`; empty where nobody has tried to change the number
+	Reasons       []string // each like `shards 1-3 are at 41`; empty where nobody has tried to change the number
 }
 
 func (e *ShardsError) Error() string {
@@ -104,9 +104,9 @@ func (e *ShardsError) Error() string {
 	if len(e.Reasons) > 0 {
 		reasons = ": " + strings.Join(e.Reasons, ", ")
 	}
-	return fmt.Sprintf("projection %q: %v from %s in the database to %d%s; bring all of them to one position by running it once to its end "+
-		"with the number that the database has (`projector run --once`), with nothing parked and no other process on it, or build it anew "+
-		"(`projector reset %s`)", e.Name, ErrShards, stored(e.Stored), e.Wants, reasons, e.Name)
+	return fmt.Sprintf("projection %q: %v from %s in the database to %d%s; end all processes that run it, handle or drop what is parked, and "+
+		"run it once to its end with the number that the database has (`projector run --once`), or build it anew (`projector reset %s`)",
+		e.Name, ErrShards, stored(e.Stored), e.Wants, reasons, e.Name)
 }
 
 func stored(n int) string {

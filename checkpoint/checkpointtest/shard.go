@@ -139,10 +139,10 @@ func testDivideRefused(t *testing.T, db Database) {
 			}
 		}
 	}
-	refused(8, "shard 0 is owned by owner 0", "shard 0 has 1 parked", "shard 0 is at 12", "shard 1 is at 9", "from 3", "to 8", "reset p")
+	refused(8, "shard 0 is owned by owner 0", "shard 0 is waiting for parked events", "shard 0 is at 12", "shards 1-2 are at 9", "from 3", "to 8", "reset p")
 	refused(1)
 	check(t, first.Release(t.Context()))
-	refused(8, "shard 0 has 1 parked", "shard 2 is at 9")
+	refused(8, "shard 0 is waiting for parked events", "shards 1-2 are at 9")
 	first = shard(t, s, 0, 3, ttl)
 	check(t, first.Commit(t.Context(), checkpoint.Change{
 		From: checkpoint.AtNumber(12), To: checkpoint.AtNumber(12), Parking: checkpoint.Parking{Unpark: []int64{parked(t, s, nil, 0, 0)[0].Number}},
@@ -150,7 +150,7 @@ func testDivideRefused(t *testing.T, db Database) {
 	number, err := s.Send(t.Context(), checkpoint.ShardName("p", 1, 3), checkpoint.Command{Name: "parked.retry"})
 	check(t, err)
 	check(t, first.Release(t.Context()))
-	refused(8, "shard 0 is at 12", "shard 2 is at 9")
+	refused(8, "shard 0 is at 12", "shards 1-2 are at 9")
 	err = s.Divide(t.Context(), checkpoint.Division{Name: "p", Shards: 8, Fingerprint: "other"})
 	wantError(t, err, checkpoint.ErrDefinitionChanged)
 	moveAll(t, s, 3, checkpoint.AtNumber(20))

@@ -203,7 +203,8 @@ func divides(stored *checkpoint.Status, shards int) string {
 	if len(against) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("it has %d shards in the database and %d here, and %s; see `projector run --once`", before, shards, strings.Join(against, ", "))
+	return fmt.Sprintf("not ready for %d shards in place of %d (%s; `projector run --once` with %d makes it ready)",
+		shards, before, strings.Join(against, ", "), before)
 }
 
 func storedStatus(ctx context.Context, store checkpoint.Store, name string) (*checkpoint.Status, error) {

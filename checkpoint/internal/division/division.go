@@ -47,30 +47,71 @@ func Plan(d *checkpoint.Division, base Row, shards []Row) (Row, error) {
 	return start, nil
 }
 
-// against lists why the parts cannot be divided anew.
+// maxReasons bounds how many reasons an error lists.
+const maxReasons = 8
+
+// against lists why the parts cannot be divided anew: what is the same for several shards is said once.
 func against(parts []Row) []string {
-	var reasons []string
+	var order []string
+	shards := map[string][]int{}
+	note := func(why string, p *Row) {
+		if shards[why] == nil {
+			order = append(order, why)
+		}
+		shards[why] = append(shards[why], numberOf(p))
+	}
 	apart := slices.ContainsFunc(parts, func(p Row) bool { return p.Position != parts[0].Position || p.Fresh != parts[0].Fresh })
 	for i := range parts {
 		p := &parts[i]
 		if p.Held {
-			reasons = append(reasons, fmt.Sprintf("%s is owned by %s", nameOf(p), p.Owner))
+			note("owned by "+p.Owner, p)
 		}
 		if p.Parked > 0 {
-			reasons = append(reasons, fmt.Sprintf("%s has %d parked", nameOf(p), p.Parked))
+			note("waiting for parked events to be handled or dropped", p)
 		}
 		if apart {
-			reasons = append(reasons, fmt.Sprintf("%s is at %v", nameOf(p), p.Position))
+			note("at "+p.Position.String(), p)
 		}
+	}
+	var reasons []string
+	for i, why := range order {
+		if i == maxReasons {
+			return append(reasons, fmt.Sprintf("and %d more reasons", len(order)-i))
+		}
+		reasons = append(reasons, nameOf(parts, shards[why])+" "+why)
 	}
 	return reasons
 }
 
-func nameOf(p *Row) string {
-	if _, shard, _, ok := checkpoint.ParseShardName(p.Name); ok && p.Base != "" {
-		return fmt.Sprintf("shard %d", shard)
+// nameOf names shards.
+func nameOf(parts []Row, shards []int) string {
+	if parts[0].Base == "" {
+		return "it is"
 	}
-	return "it"
+	if len(shards) == 1 {
+		return fmt.Sprintf("shard %d is", shards[0])
+	}
+	return "shards " + ranges(shards) + " are"
+}
+
+// ranges writes ascending numbers as 0-3, 5.
+func ranges(numbers []int) string {
+	var b strings.Builder
+	for i := 0; i < len(numbers); {
+		k := i
+		for k+1 < len(numbers) && numbers[k+1] == numbers[k]+1 {
+			k++
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprint(&b, numbers[i])
+		if k > i {
+			fmt.Fprintf(&b, "-%d", numbers[k])
+		}
+		i = k + 1
+	}
+	return b.String()
 }
 
 // List makes the list of projections out of all rows.
