@@ -61,14 +61,40 @@ func (e *env) connect(ctx context.Context, cfg *config.Config) (*eventStore, err
 		}
 		return &eventStore{client: client, about: redact(address), end: func() {}}, nil
 	}
-	node, err := e.startNode(cfg)
-	if locked, ok := errors.AsType[*esnode.LockedError](err); ok {
-		return e.joinHost(ctx, cfg, locked)
+	return e.embedded(ctx, cfg, cfg)
+}
+
+// embedded opens the log of the embedded event store in this process, as alone says, or uses the process that has it open.
+// One that is ending or starting is given time.
+func (e *env) embedded(ctx context.Context, cfg, alone *config.Config) (*eventStore, error) {
+	for begin := time.Now(); ; {
+		node, err := e.startNode(alone)
+		locked, isLocked := errors.AsType[*esnode.LockedError](err)
+		if !isLocked {
+			return e.useNode(ctx, node, err, cfg.EventStore.Embedded.Dir)
+		}
+		s, err := e.joinHost(ctx, cfg, locked)
+		if err == nil || time.Since(begin) > hostWait {
+			return s, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(takeoverEvery):
+		}
 	}
+}
+
+// useNode connects to a node that was started here.
+func (e *env) useNode(ctx context.Context, node *esnode.Node, err error, dir string) (*eventStore, error) {
 	if err != nil {
 		return nil, fmt.Errorf("embedded event store: %w", err)
 	}
-	s := &eventStore{node: node, about: fmt.Sprintf("embedded, at %v, log in %s", node.Addr(), cfg.EventStore.Embedded.Dir), end: func() {}}
+	about := "embedded, in memory"
+	if dir != "" {
+		about = fmt.Sprintf("embedded, at %v, log in %s", node.Addr(), dir)
+	}
+	s := &eventStore{node: node, about: about, end: func() {}}
 	if s.client, err = esclient.Dial(ctx, node.URL(), esclient.WithLogger(e.logger())); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/photonpump/projector/esclient"
 	"github.com/photonpump/projector/esclient/esnode"
 	"github.com/photonpump/projector/projector/config"
 )
@@ -26,11 +25,7 @@ func (e *env) peek(ctx context.Context, cfg *config.Config) (*eventStore, error)
 	}
 	alone := *cfg
 	alone.EventStore.Embedded.TCP, alone.EventStore.Embedded.HTTP = "127.0.0.1:0", ""
-	node, err := e.startNode(&alone)
-	if locked, ok := errors.AsType[*esnode.LockedError](err); ok {
-		return e.joinHost(ctx, cfg, locked)
-	}
-	return e.useNode(ctx, node, err, "embedded, log in "+dir)
+	return e.embedded(ctx, cfg, &alone)
 }
 
 // imagine is peek, but an embedded event store that is not there yet is made in memory, as run would seed it.
@@ -40,22 +35,10 @@ func (e *env) imagine(ctx context.Context, cfg *config.Config) (*eventStore, err
 		return s, err
 	}
 	node, err := esnode.Start(esnode.Logger(e.logger()), esnode.SystemProjections(true))
-	if s, err = e.useNode(ctx, node, err, "embedded, in memory"); err != nil {
+	if s, err = e.useNode(ctx, node, err, ""); err != nil {
 		return nil, err
 	}
 	if _, err := e.importSeed(ctx, s, cfg.EventStore.Embedded.Seed); err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	return s, nil
-}
-
-// useNode connects to a node that was started here, for one command.
-func (e *env) useNode(ctx context.Context, node *esnode.Node, err error, about string) (*eventStore, error) {
-	if err != nil {
-		return nil, fmt.Errorf("embedded event store: %w", err)
-	}
-	s := &eventStore{node: node, about: about, end: func() {}}
-	if s.client, err = esclient.Dial(ctx, node.URL(), esclient.WithLogger(e.logger())); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
