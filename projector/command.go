@@ -76,7 +76,7 @@ func (s *session) standStill(ctx context.Context) error {
 		}
 	}
 	s.rollback()
-	s.hand.restore()
+	s.restore(&s.hand)
 	s.applied = 0
 	return nil
 }

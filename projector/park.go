@@ -98,7 +98,7 @@ func (s *session) breaker(c *chunk, keys int) error {
 		return errStopping
 	}
 	s.probing = true
-	c.restore()
+	s.restore(c)
 	return nil
 }
 
@@ -210,6 +210,6 @@ func (s *session) probe(ctx context.Context) error {
 	s.rollback()
 	s.probing, s.applied = true, 0
 	all := s.hand.cut(s.p.source, s.hand.len())
-	all.restore()
+	s.restore(&all)
 	return s.mend(ctx, all, 0, nil)
 }

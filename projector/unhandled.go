@@ -73,6 +73,15 @@ func (s *session) checkEvent(e *source.Event) error {
 	return nil
 }
 
+// restore makes all events of a chunk those they were, to be looked at again: that something was done about one of them is
+// not true any more.
+func (s *session) restore(c *chunk) {
+	for i := range c.diverted {
+		delete(s.accepted, c.diverted[i].event.RecordID())
+	}
+	c.restore()
+}
+
 // passOver does what was asked for with an event that nobody handles.
 func (s *session) passOver(e *source.Event, u Unhandled, why error) error {
 	switch u {

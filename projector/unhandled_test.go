@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/photonpump/projector/checkpoint"
+	"github.com/photonpump/projector/codec"
 	"github.com/photonpump/projector/projector"
 	"github.com/photonpump/projector/projector/source"
 	"github.com/photonpump/projector/projector/source/sourcetest"
@@ -150,4 +151,47 @@ func TestStartAt(t *testing.T) {
 			}
 		}
 	})
+}
+
+// An event that is parked at once, behind one whose failure may be an outage, is looked at again with that: it is not passed
+// over then.
+func TestEventsParkedBehindADoubtfulOneAreNotLost(t *testing.T) {
+	t.Parallel()
+	broken, err := codec.NewUpcasters([]codec.Schema{{Type: "pony.jumped", Version: 1}}, []codec.Upcast{{
+		From: codec.Schema{Type: "pony.leapt", Version: 1}, To: codec.Schema{Type: "pony.jumped", Version: 1},
+		Fn: func([]byte, []byte) ([]byte, error) { return nil, errBadKey },
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		eventType string
+		tuning    projector.Tuning
+	}{
+		{"pony.leapt", projector.WithUpcasters(broken)},
+		{"pony.slept", projector.WithUnhandled(projector.UnhandledPark)},
+	} {
+		t.Run(tc.eventType, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				log, store := sourcetest.New(), newStore()
+				rec := &recorder{fail: func(key string) error {
+					if strings.HasPrefix(key, "bad/") {
+						return errBadKey
+					}
+					return nil
+				}}
+				log.Append("bad", sourcetest.JSON("pony.jumped", "{}"))
+				log.Append("other", sourcetest.JSON(tc.eventType, "{}"))
+				r := newRunner(t, store, projector.New("ponies", log.All(nil), projector.On("pony.jumped", rec.handle)), tc.tuning)
+				running(t, r)
+				time.Sleep(time.Hour) // both are tried again and again
+				fill(log, 1, 1)
+				st := until(t, r, "handled", func(s projector.Status) bool { return s.Handled == 1 })
+				if rows := parked(t, store, nil); len(rows) != 2 || rows[1].Type != tc.eventType || st.Ignored != 0 {
+					t.Errorf("parked %+v, status %+v", rows, st)
+				}
+			})
+		})
+	}
 }

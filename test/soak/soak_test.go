@@ -4,8 +4,11 @@ package soak
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
+	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -26,6 +29,10 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		os.Exit(j.main())
+	}
+	// Processes, servers and leases are mostly waited for.
+	if err := flag.Set("test.parallel", strconv.Itoa(max(6, runtime.GOMAXPROCS(0)))); err != nil {
+		panic(err)
 	}
 	code := pgtest.Main(m)
 	if err := goleak.Find(); code == 0 && err != nil {
