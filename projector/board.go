@@ -112,6 +112,15 @@ func (b *board) own(lease checkpoint.Lease) {
 	b.compare()
 }
 
+// elsewhere notes how far a shard is that was never owned here.
+func (b *board) elsewhere(p checkpoint.Position) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s := &b.status; s.Position.IsStart() {
+		s.Position, s.Resumed = p, p
+	}
+}
+
 // disown notes that the lease is gone.
 func (b *board) disown() {
 	b.mu.Lock()

@@ -276,6 +276,13 @@ func TestChangingTheNumberOfShards(t *testing.T) {
 			if st := stored(t, store); st.Handled != int64(total) || len(st.Shards) != n && n > 1 || len(st.Shards) > 0 && n == 1 {
 				t.Fatalf("%d shards: %+v", n, st)
 			}
+			again := newRunner(t, store, sharded(log, n, tab, &recorder{}), projector.Once())
+			if err := again.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if here, st := again.Status()[0], stored(t, store); here.Position != st.Position || here.Resumed != st.Position || st.State != "stopped" {
+				t.Errorf("%d shards: %+v, stored %+v", n, here, st)
+			}
 		}
 		// A process that is killed leaves them at different positions.
 		more()

@@ -175,6 +175,9 @@ func (s *shard) acquire(stop context.Context) (checkpoint.Lease, error) {
 		if !granted {
 			s.board.set(StateStandby, "")
 			if done, err := s.doneElsewhere(stop); done || err != nil {
+				if done {
+					s.board.elsewhere(*s.target)
+				}
 				return nil, s.finish(err)
 			}
 			select {

@@ -91,6 +91,7 @@ func sumStatus(whole Status, all []Status) Status {
 	}
 	if sum.ShardsHere == 0 {
 		sum.LagEvents, sum.Lag = -1, -1
+		sum.addLeft(all)
 	}
 	if whole.State == StateStopped {
 		return sum
@@ -122,6 +123,24 @@ func (s *Status) addOwned(shard *Status) {
 	}
 	s.LagEvents = worse(s.LagEvents, shard.LagEvents)
 	s.Lag = worse(s.Lag, shard.Lag)
+}
+
+// addLeft says how far this process has come where it owns no shard any more.
+func (s *Status) addLeft(all []Status) {
+	first := true
+	for i := range all {
+		left := &all[i]
+		if left.Position.IsStart() {
+			continue // most often it was not owned
+		}
+		if order, ok := left.Position.Compare(s.Position); first || ok && order < 0 {
+			s.Position = left.Position
+		}
+		if order, ok := left.Resumed.Compare(s.Resumed); first || ok && order < 0 {
+			s.Resumed = left.Resumed
+		}
+		first = false
+	}
 }
 
 // worse is the greater lag; one that is not known is worse than any.

@@ -83,10 +83,12 @@ func testDivide(t *testing.T, db Database) {
 
 	lease := acquire(t, s, "p", ttl)
 	check(t, lease.Commit(t.Context(), checkpoint.Change{To: checkpoint.AtNumber(41), Handled: 40, Ignored: 2, Last: ref(41)}))
+	check(t, lease.Report(t.Context(), "stopped", ""))
 	check(t, lease.Release(t.Context()))
 	divide(t, s, 4)
 	divide(t, s, 4) // nothing happens
 	st := status(t, s, "p")
+	equal(t, st.State, "stopped")
 	equal(t, len(st.Shards), 4)
 	equal(t, st.Position, checkpoint.AtNumber(41))
 	equal(t, st.Handled, int64(40))

@@ -81,7 +81,7 @@ func (s *Store) Divide(ctx context.Context, d checkpoint.Division) error {
 func (s *Store) divide(d *checkpoint.Division, start division.Row) {
 	now := s.now()
 	base := checkpoint.Status{
-		Name: d.Name, Epoch: start.Epoch + 1, Updated: now, Handled: start.Handled, Ignored: start.Ignored, Skipped: start.Skipped,
+		Name: d.Name, Epoch: start.Epoch + 1, Updated: now, State: start.State, Handled: start.Handled, Ignored: start.Ignored, Skipped: start.Skipped,
 	}
 	if d.Shards == 1 {
 		base.Position, base.LastEvent, base.Fingerprint = start.Position, start.LastEvent, start.Fingerprint
@@ -94,7 +94,7 @@ func (s *Store) divide(d *checkpoint.Division, start division.Row) {
 		name := checkpoint.ShardName(d.Name, i, d.Shards)
 		s.projections[name] = &projection{base: d.Name, Status: checkpoint.Status{
 			Name: name, Epoch: start.Epoch + 1, Position: start.Position, LastEvent: start.LastEvent, Fingerprint: start.Fingerprint,
-			Updated: now,
+			Updated: now, State: start.State,
 		}}
 	}
 }

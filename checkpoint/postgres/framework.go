@@ -122,14 +122,14 @@ func newFrameworkSQL(schema string) frameworkSQL {
 		deleteShards: in(`DELETE FROM {}projections WHERE base = $1`),
 
 		// $1 name, $2 epoch, $3 shards, $4 position or null, $5 last id or null, $6 last position, $7 fingerprint, $8 handled,
-		// $9 ignored, $10 skipped, $11 base or null
+		// $9 ignored, $10 skipped, $11 base or null, $12 state
 		divide: in(`INSERT INTO {}projections (name, epoch, shards, position, last_id, last_position, fingerprint, handled, ignored,
-				skipped, base)
-			VALUES ($1, $2, $3, $4, $5, coalesce($6, 'start'), $7, $8, $9, $10, $11)
+				skipped, base, state)
+			VALUES ($1, $2, $3, $4, $5, coalesce($6, 'start'), $7, $8, $9, $10, $11, $12)
 			ON CONFLICT (name) DO UPDATE SET epoch = excluded.epoch, shards = excluded.shards, position = excluded.position,
 				last_id = excluded.last_id, last_position = excluded.last_position, fingerprint = excluded.fingerprint,
 				handled = excluded.handled, ignored = excluded.ignored, skipped = excluded.skipped, updated = excluded.updated,
-				owner = '', expires = NULL, state = '', reason = '', instance = NULL, deaths = 0, marker_id = NULL`),
+				owner = '', expires = NULL, state = excluded.state, reason = '', instance = NULL, deaths = 0, marker_id = NULL`),
 		refuseAll: in(`UPDATE {}commands SET done = clock_timestamp(), answer = $2, refused = true WHERE done IS NULL
 			AND projection IN (SELECT name FROM {}projections WHERE name = $1 OR base = $1)`),
 		shorten: `SELECT set_config('lock_timeout', $1, true)`,

@@ -145,14 +145,14 @@ func (s *Store) addDivision(b *script, d *checkpoint.Division, start division.Ro
 	}
 	if d.Shards == 1 {
 		b.add(s.sql.divide, d.Name, start.Epoch+1, int64(1), position, id, at, start.Fingerprint, start.Handled, start.Ignored,
-			start.Skipped, noText)
+			start.Skipped, noText, start.State)
 		return
 	}
 	b.add(s.sql.divide, d.Name, start.Epoch+1, int64(d.Shards), noText, none, noText, division.Divided(d.Shards), start.Handled,
-		start.Ignored, start.Skipped, noText)
+		start.Ignored, start.Skipped, noText, start.State)
 	for i := range d.Shards {
 		b.add(s.sql.divide, checkpoint.ShardName(d.Name, i, d.Shards), start.Epoch+1, int64(1), position, id, at, start.Fingerprint,
-			int64(0), int64(0), int64(0), d.Name)
+			int64(0), int64(0), int64(0), d.Name, start.State)
 	}
 }
 

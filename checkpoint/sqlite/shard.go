@@ -22,14 +22,14 @@ const (
 	deleteShardsSQL = `DELETE FROM projector_projections WHERE base = ?`
 
 	// ?1 name, ?2 epoch, ?3 shards, ?4 position or null, ?5 last id or null, ?6 last position, ?7 fingerprint, ?8 handled,
-	// ?9 ignored, ?10 skipped, ?11 base or null
+	// ?9 ignored, ?10 skipped, ?11 base or null, ?12 state
 	divideSQL = `INSERT INTO projector_projections (name, epoch, shards, position, last_id, last_position, fingerprint, handled, ignored,
-			skipped, base, updated)
-		VALUES (?1, ?2, ?3, ?4, ?5, coalesce(?6, 'start'), ?7, ?8, ?9, ?10, ?11, ` + now + `)
+			skipped, base, state, updated)
+		VALUES (?1, ?2, ?3, ?4, ?5, coalesce(?6, 'start'), ?7, ?8, ?9, ?10, ?11, ?12, ` + now + `)
 		ON CONFLICT (name) DO UPDATE SET epoch = excluded.epoch, shards = excluded.shards, position = excluded.position,
 			last_id = excluded.last_id, last_position = excluded.last_position, fingerprint = excluded.fingerprint,
 			handled = excluded.handled, ignored = excluded.ignored, skipped = excluded.skipped, updated = excluded.updated,
-			owner = '', expires = NULL, state = '', reason = '', instance = NULL, deaths = 0, marker_id = NULL`
+			owner = '', expires = NULL, state = excluded.state, reason = '', instance = NULL, deaths = 0, marker_id = NULL`
 	refuseAllSQL = `UPDATE projector_commands SET done = ` + now + `, answer = ?2, refused = 1 WHERE done IS NULL
 		AND projection IN (SELECT name FROM projector_projections WHERE name = ?1 OR base = ?1)`
 
@@ -153,7 +153,7 @@ func (s *Store) divide(d *checkpoint.Division, start division.Row) error {
 	}
 	id, at := eventRef(start.LastEvent)
 	row := func(name string, base any) error {
-		args := []any{name, start.Epoch + 1, 1, position, id, at, start.Fingerprint, 0, 0, 0, base}
+		args := []any{name, start.Epoch + 1, 1, position, id, at, start.Fingerprint, 0, 0, 0, base, start.State}
 		if base == nil {
 			args[7], args[8], args[9] = start.Handled, start.Ignored, start.Skipped
 		}
