@@ -123,14 +123,19 @@ func (s *session) commit(ctx context.Context, f *flight) error {
 	if !s.wantsTx(&f.chunk) {
 		return s.commitError(s.lease.Commit(ctx, f.change))
 	}
+	return s.inTx(ctx, &f.chunk, func(tx checkpoint.Tx) error { return s.commitError(tx.Commit(ctx, f.change)) })
+}
+
+// inTx calls the handlers that want the transaction, and then does what ends it.
+func (s *session) inTx(ctx context.Context, c *chunk, end func(checkpoint.Tx) error) error {
 	tx, err := s.lease.Begin(ctx)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	caller := newCaller(s)
 	defer caller.close()
-	for i := range f.len() {
-		e := f.lasting(i)
+	for i := range c.len() {
+		e := c.lasting(i)
 		h := s.p.tx(e.Type)
 		if h == nil {
 			continue
@@ -140,7 +145,7 @@ func (s *session) commit(ctx context.Context, f *flight) error {
 			return &EventError{Index: i, Class: classifyHandler(s.store, err), Err: err}
 		}
 	}
-	return s.commitError(tx.Commit(ctx, f.change))
+	return end(tx)
 }
 
 // rollback abandons a transaction, also when the work is being abandoned. What goes wrong with it shows at the next use of

@@ -34,6 +34,8 @@ func (s *session) carefully(ctx context.Context, c *chunk, tried int, err error)
 		index, somewhere := whose(err)
 		lead := s.lead(c)
 		switch {
+		case err == nil && c.doubtful() > 0 && s.holdsBack():
+			tried, err = lead+1, s.prove(ctx, c)
 		case err == nil:
 			err = s.part(ctx, c, tried)
 		case index > lead:
@@ -48,6 +50,9 @@ func (s *session) carefully(ctx context.Context, c *chunk, tried int, err error)
 			}
 			one := c.cut(s.p.source, index+1)
 			err = s.settle(ctx, &one, err)
+			if one.doubtful() == 0 {
+				c.restore() // what waited may not have to any more
+			}
 			c.glue(one)
 			if err != nil {
 				return err
@@ -121,12 +126,15 @@ func first(err error) error {
 }
 
 // settle tries the last event of a chunk, which has failed, until it is handled or the policy ends it. The chunk is empty
-// then, unless the event is to be parked and that is still in doubt.
+// then, unless the event is to be parked and that is still in doubt, or it has shown something of those held back.
 func (s *session) settle(ctx context.Context, one *chunk, err error) error {
 	e := one.at(one.len() - 1)
 	delays := s.cfg.retry.delays()
 	for attempts := 1; ; {
 		f := s.failure(err, attempts)
+		if s.final[e.RecordID()] && f.class == ClassHandler {
+			f.final, f.doubtful = true, false
+		}
 		f.tries = s.note(e, f)
 		s.board.failed(f.class, fmt.Errorf("%s: %w", describe(e), f.err))
 		if f.final {
@@ -142,7 +150,11 @@ func (s *session) settle(ctx context.Context, one *chunk, err error) error {
 		if f.class != ClassInfrastructure {
 			attempts++
 		}
-		if err = s.apply(ctx, one); err == nil {
+		if one.doubtful() > 0 && s.holdsBack() {
+			if err = s.prove(ctx, one); err == nil {
+				return nil
+			}
+		} else if err = s.apply(ctx, one); err == nil {
 			*one = chunk{from: one.to, to: one.to}
 			s.show()
 			return nil
@@ -181,8 +193,11 @@ func (s *session) failure(err error, attempts int) failure {
 	case ClassDecode:
 		f.final, f.then = true, s.cfg.decodeThen()
 	case ClassHandler:
-		f.final = attempts >= limit
 		f.doubtful = s.outageCanCause(err)
+		if f.doubtful && s.holdsBack() {
+			limit = max(1, limit-1) // the last attempt follows when it is held back no more
+		}
+		f.final = attempts >= limit
 	}
 	if o := outcomeOf(err); o != nil {
 		o.decide(&f)

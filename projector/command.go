@@ -69,7 +69,7 @@ func (s *session) standStill(ctx context.Context) error {
 	if err := s.land(ctx); err != nil {
 		return err
 	}
-	if s.applied > 0 && !s.unproven() {
+	if s.applied > 0 && s.hand.doubtful() == 0 {
 		s.launch(ctx)
 		if err := s.land(ctx); err != nil {
 			return err

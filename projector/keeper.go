@@ -125,7 +125,8 @@ func (k *keeper) store(ctx context.Context) {
 	if r == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, k.ttl/3)
+	// It ends before the keeper does: a statement that was given up could still be executed, after what is stored last.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(k.ttl/3, releaseBound))
 	defer cancel()
 	if err := k.lease.Report(ctx, string(r.state), r.reason); err != nil && ctx.Err() == nil {
 		k.log.Debug("state not stored", keyErr, err)

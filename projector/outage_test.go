@@ -1,6 +1,7 @@
 package projector_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/photonpump/projector/projector"
 	"github.com/photonpump/projector/projector/source/sourcetest"
@@ -176,6 +179,101 @@ func TestOutagesAreWaitedFor(t *testing.T) {
 					}
 				}
 			})
+		})
+	}
+}
+
+// A target may be back at any moment, also in the middle of a round of attempts: what has failed in that round is not parked.
+func TestTargetIsBackAtAnyMoment(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"On", "OnTx", "On, 3 workers"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			for down := 100 * time.Millisecond; down < 90*time.Second; down += down/7 + 130*time.Millisecond {
+				synctest.Test(t, func(t *testing.T) {
+					log, store := sourcetest.New(), newStore()
+					fill(log, 12, 36)
+					back := time.Now().Add(down)
+					var calls atomic.Int64
+					slow := func(ctx context.Context) error {
+						calls.Add(1)
+						time.Sleep(170 * time.Millisecond)
+						if time.Now().Before(back) {
+							return errors.New("503 service unavailable")
+						}
+						return nil
+					}
+					var part projector.Part = projector.On("pony.jumped", func(ctx context.Context, _ projector.Event[jumped]) error { return slow(ctx) })
+					if kind == "OnTx" {
+						part = projector.OnTx("pony.jumped", func(ctx context.Context, tx *notes, e projector.Event[jumped]) error {
+							if err := slow(ctx); err != nil {
+								return err
+							}
+							return note(ctx, tx, e)
+						})
+					}
+					workers := 1
+					if kind == "On, 3 workers" {
+						workers = 3
+					}
+					r := newRunner(t, store, projector.New("ponies", log.All(nil), part), projector.WithWorkers(workers))
+					running(t, r)
+					st := until(t, r, "done", func(s projector.Status) bool { return s.Handled+s.Parked == 36 })
+					if st.Parked != 0 || st.Skipped != 0 || st.State != projector.StateLive {
+						t.Errorf("down for %v: %+v", down, st)
+					}
+					if kind == "OnTx" {
+						if diff := gocmp.Diff(36, len(store.committed())); diff != "" {
+							t.Errorf("down for %v: %s", down, diff)
+						}
+					}
+				})
+			}
+		})
+	}
+}
+
+// An event that is held back for longer than events are gathered does not keep the next one from being handled.
+func TestSlowFailureDoesNotHoldUpTheProof(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log, store := sourcetest.New(), newStore()
+		fill(log, 3, 30)
+		src := log.All(nil)
+		src.PageSize = 10 // so that it is not live yet
+		r := newRunner(t, store, projector.New("ponies", src, projector.On("pony.jumped", func(_ context.Context, e projector.Event[jumped]) error {
+			if e.Stream == "pony-0" {
+				time.Sleep(2 * time.Second)
+				return errBadKey
+			}
+			return nil
+		})))
+		running(t, r)
+		if st := until(t, r, "live", live); st.Handled != 20 || st.Parked != 10 {
+			t.Errorf("status %+v", st)
+		}
+	})
+}
+
+// A key that fails holds up the others for as long as the policy tries it, and no longer.
+func TestOthersWaitForTheRetryBudgetOnly(t *testing.T) {
+	t.Parallel()
+	for _, kind := range kinds {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(kind, &failing{stream: "pony-3"})
+			fill(w.log, 1000, 3000)
+			r := newRunner(t, w.store, projector.New("ponies", w.log.All(nil), w.part), projector.Once())
+			began := time.Now()
+			if err := r.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			budget := time.Duration(1.5 * float64(200+300+450+675) * float64(time.Millisecond)) // the delays, with their jitter
+			if took := time.Since(began); took > budget {
+				t.Errorf("%s: took %v, the attempts at one event may take %v", kind, took, budget)
+			}
+			if st := r.Status()[0]; st.Handled != 2997 || st.Parked != 3 {
+				t.Errorf("%s: status %+v", kind, st)
+			}
 		})
 	}
 }

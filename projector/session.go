@@ -59,11 +59,12 @@ type session struct {
 	parking checkpoint.ParkingLease // nil = the store does not keep parked events
 	parked  map[string]int64        // parked events by ordering key
 	probes  *backoff.ExponentialBackOff
-	probeAt time.Time // when events that were held back are tried again
-	probing bool      // failures are tried once only, until something succeeds
-	opened  int       // so often the breaker has opened since something succeeded
-	inDoubt bool      // the event that was parked last may not be the cause of its failure
-	hold    hold      // what everything waits for, if held
+	probeAt time.Time          // when events that were held back are tried again
+	final   map[uuid.UUID]bool // events that were held back and have their last attempt now, by RecordID
+	probing bool               // failures are tried once only, until something succeeds
+	opened  int                // so often the breaker has opened since something succeeded
+	inDoubt bool               // the event that was parked last may not be the cause of its failure
+	hold    hold               // what everything waits for, if held
 
 	overfull bool             // there may be parked events that are not to be kept
 	expireAt <-chan time.Time // when to look for those that are too old; nil = never
@@ -82,6 +83,7 @@ func newSession(soft context.Context, t *task, lease checkpoint.Lease, k *keeper
 	return &session{
 		task: t, lease: lease, began: time.Now(), gather: newGatherer(t.cfg.batchSize), soft: soft, keeper: k, log: t.log.With(keyEpoch, lease.Epoch()), probes: t.cfg.retry.delays(),
 		originals: make(map[uuid.UUID]source.Event), broken: make(map[uuid.UUID]error), after: make(map[uuid.UUID]error), accepted: make(map[uuid.UUID]bool),
+		final:  make(map[uuid.UUID]bool),
 		routes: routes{p: t.p}, stuck: make(chan error, 1),
 	}
 }
@@ -168,6 +170,12 @@ func (s *session) checkTx(ctx context.Context) error {
 func (s *session) loop(ctx context.Context) error {
 	for {
 		if s.flight == nil && s.due() {
+			if s.hand.doubtful() > 0 && s.holdsBack() {
+				if err := s.verify(ctx); err != nil {
+					return s.end(ctx, err)
+				}
+				continue
+			}
 			s.launch(ctx)
 		}
 		if s.flight == nil && (s.soft.Err() != nil || s.reached()) {
@@ -374,6 +382,8 @@ func (s *session) interrupted() bool {
 	switch {
 	case len(s.keeper.commands) > 0, s.soft.Err() != nil:
 		return true
+	case s.unproven(): // cannot be committed before something has been handled
+		return false
 	case s.flight != nil:
 		return len(s.flight.done) > 0
 	}

@@ -45,7 +45,7 @@ func (s *session) original(e source.Event) source.Event {
 
 // forget drops what is kept of events until they are committed.
 func (s *session) forget(c *chunk) {
-	if len(s.originals)+len(s.accepted)+len(s.tries) == 0 {
+	if len(s.originals)+len(s.accepted)+len(s.tries)+len(s.final) == 0 {
 		return
 	}
 	for _, events := range c.slices(0, c.len()) {
@@ -60,6 +60,7 @@ func (s *session) forgetEvent(id uuid.UUID) {
 	delete(s.broken, id)
 	delete(s.accepted, id)
 	delete(s.tries, id)
+	delete(s.final, id)
 }
 
 // metadataCodec chooses a codec by a member of an event's metadata.
