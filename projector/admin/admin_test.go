@@ -54,7 +54,7 @@ func TestPage(t *testing.T) {
 	}
 	for _, want := range []string{
 		"<b>ponies</b>", "stream pony_stream", ">live<", "<code>41</code>", "of <code>42</code>", "1 event, 1.5s", "epoch 3",
-		"<b>&lt;races&gt;</b>", ">stopped<", "log changed", "boom &amp; bang", "not known", "not the owner", "3 parked, 2 keys",
+		"<b>&lt;races&gt;</b>", ">stopped<", "log changed", "boom &amp; bang", "not known", "not the owner", "3 parked, of 2 keys",
 		"event store <b>127.0.0.1:1113</b>",
 	} {
 		if !strings.Contains(body, want) {

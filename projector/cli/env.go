@@ -109,7 +109,7 @@ func (e *env) logHandler() slog.Handler {
 	case e.flags.logFormat == logText || !e.line.Live():
 		return slog.NewTextHandler(e.line, options)
 	}
-	return tint.NewHandler(e.line, &tint.Options{Level: e.flags.logLevel, TimeFormat: time.TimeOnly, NoColor: !e.mayColour()})
+	return tint.NewTextHandler(e.line, &tint.Options{Level: e.flags.logLevel, TimeFormat: time.TimeOnly, NoColor: !e.mayColour()})
 }
 
 // notef prints for people, on stderr.
