@@ -122,6 +122,11 @@ type Lease interface {
 	// unknown: the owner must give the lease up and acquire it again to learn the position.
 	Commit(ctx context.Context, change Change) error
 
+	// Prune deletes rows of a table that are too old for its Prune, the oldest first and at most limit, and renews the
+	// lease. Their age is counted up to now; if now is zero, up to [PruneMargin] before what the clock of the database says.
+	// It returns how many were deleted.
+	Prune(ctx context.Context, table *Table, now time.Time, limit int) (int64, error)
+
 	// Begin opens a transaction for handlers that write through it, to be ended by [Tx.Commit] or [Tx.Rollback].
 	Begin(ctx context.Context) (Tx, error)
 

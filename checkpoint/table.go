@@ -12,6 +12,7 @@ type Table struct {
 	Columns []Column // at least one
 	Key     []string // columns of the primary key, at least one; their values are never nil
 	Indexes []Index
+	Prune   *Prune // nil = rows are kept for ever
 }
 
 // Column describes a column of a table.
@@ -171,6 +172,9 @@ func (t *Table) Validate() error {
 				fail("index %q names %q, which is no column", ix.Name, name)
 			}
 		}
+	}
+	if err := t.validatePrune(); err != nil {
+		fail("%w", err)
 	}
 	return errors.Join(errs...)
 }

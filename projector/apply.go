@@ -191,6 +191,11 @@ func (s *session) landed(f *flight) {
 	}
 	s.keeper.touch(f.began)
 	s.position = f.to
+	if n := f.len(); n > 0 {
+		if created := f.at(n - 1).Created; created.After(s.newest) {
+			s.newest = created
+		}
+	}
 	s.forget(&f.chunk)
 	s.progress.Store(true)
 	rows := 0

@@ -24,4 +24,6 @@ const (
 	keyInFlight    = "in_flight"
 	keyInHand      = "in_hand"
 	keyTimeout     = "timeout"
+	keyTable       = "table"
+	keyRows        = "rows"
 )

@@ -77,7 +77,7 @@ func (r *Runner) add(p *Projection) error {
 	if err := p.validate(); err != nil {
 		return err
 	}
-	if err := cfg.validate(); err != nil {
+	if err := errors.Join(cfg.validate(), p.checkPrune(cfg.shards)); err != nil {
 		return fmt.Errorf("projection %q: %w", p.name, err)
 	}
 	if err := p.checkGroup(&cfg, r.store); err != nil {

@@ -69,6 +69,10 @@ type session struct {
 	overfull bool             // there may be parked events that are not to be kept
 	expireAt <-chan time.Time // when to look for those that are too old; nil = never
 
+	pruneAt <-chan time.Time // when to look for rows that are too old; nil = never
+	aged    bool             // there may be such rows
+	newest  time.Time        // when the newest event that is committed was created
+
 	singles int               // so many events are handled one by one, because the last owners have died
 	marker  checkpoint.Marker // of the last owner, until the next event
 	killer  uuid.UUID         // the event that was marked when the last owner died
@@ -121,6 +125,9 @@ func (s *session) run(ctx context.Context) error {
 	}
 	var endExpiry func()
 	s.expireAt, endExpiry = s.expiry()
+	pruneAt, endPruning := s.pruning()
+	s.pruneAt = pruneAt
+	defer endPruning()
 	defer endExpiry()
 	if err := s.wake(ctx); err != nil {
 		return s.end(ctx, err)
@@ -169,6 +176,11 @@ func (s *session) checkTx(ctx context.Context) error {
 
 func (s *session) loop(ctx context.Context) error {
 	for {
+		if s.prunes() {
+			if err := s.prune(ctx); err != nil {
+				return s.end(ctx, err)
+			}
+		}
 		if s.flight == nil && s.due() {
 			if s.hand.doubtful() > 0 && s.holdsBack() {
 				if err := s.verify(ctx); err != nil {
@@ -177,6 +189,11 @@ func (s *session) loop(ctx context.Context) error {
 				continue
 			}
 			s.launch(ctx)
+		}
+		if s.flight == nil && s.soft.Err() == nil && s.reached() {
+			if err := s.pruneAll(ctx); err != nil {
+				return s.end(ctx, err)
+			}
 		}
 		if s.flight == nil && (s.soft.Err() != nil || s.reached()) {
 			return context.Cause(ctx)
@@ -274,6 +291,8 @@ func (s *session) turn(ctx context.Context) error {
 		return s.watch()
 	case <-s.expireAt:
 		s.overfull = true
+	case <-s.pruneAt:
+		s.aged = true
 	case jobs <- next:
 		s.pool.given()
 	case r := <-results:

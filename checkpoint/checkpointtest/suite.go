@@ -75,6 +75,7 @@ func Run(t *testing.T, newDatabase func(t *testing.T) Database) {
 		{"RowsLimit", testRowsLimit},
 		{"MixedRows", testMixedRows},
 		{"LongKeys", testLongKeys},
+		{"Prune", testPrune},
 		{"Views", testViews},
 		{"Types", testTypes},
 		{"TypesProperty", testTypesProperty},

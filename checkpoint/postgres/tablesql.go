@@ -9,7 +9,7 @@ import (
 
 // tableSQL are the statements about one table, made once.
 type tableSQL struct {
-	insert, upsert, upsertOne, remove, load, loadOne, rows, count, truncate string
+	insert, upsert, upsertOne, remove, load, loadOne, rows, count, truncate, prune, pruneByClock string
 
 	all, keys []*checkpoint.Column
 }
@@ -47,6 +47,10 @@ func compile(schema string, t *checkpoint.Table) *tableSQL {
 	c.rows = fmt.Sprintf("SELECT %s FROM %s AS t ORDER BY %s", selected, name, key)
 	c.count = "SELECT count(*) FROM " + name
 	c.truncate = "DELETE FROM " + name
+	if t.Prune != nil {
+		c.prune = pruneSQL(name, t, "$1")
+		c.pruneByClock = pruneSQL(name, t, "clock_timestamp() - $1 * interval '1 microsecond'")
+	}
 	c.insert, c.upsert, c.upsertOne = insertSQL(name, t, c.all)
 	c.loadOne = loadOneSQL(name, t, c.keys, selected)
 	return c

@@ -10,7 +10,7 @@ import (
 
 // tableSQL are the statements about one table, made once.
 type tableSQL struct {
-	upsert, remove, rows, count, clear string
+	upsert, remove, rows, count, clear, prune string
 
 	loads [len(loadSizes)]string // for so many keys
 	keys  []*checkpoint.Column
@@ -54,6 +54,10 @@ func compile(t *checkpoint.Table) *tableSQL {
 	c.rows = fmt.Sprintf("SELECT %s FROM %s ORDER BY %s", quoteAll(columns), name, key)
 	c.count = "SELECT count(*) FROM " + name
 	c.clear = "DELETE FROM " + name
+	if t.Prune != nil {
+		at := quote(t.Prune.Column)
+		c.prune = fmt.Sprintf("DELETE FROM %s WHERE (%s) IN (SELECT %s FROM %s WHERE %s < ? ORDER BY %s LIMIT ?)", name, key, key, name, at, at)
+	}
 	for i, n := range loadSizes {
 		c.loads[i] = loadSQL(t, columns, n)
 	}

@@ -189,7 +189,29 @@ func (w *walker) define(t placedTable) *checkpoint.Table {
 		}
 		def.Indexes = append(def.Indexes, index)
 	}
+	w.definePrune(t, def, names)
 	return def
+}
+
+// definePrune describes which rows are too old.
+func (w *walker) definePrune(t placedTable, def *checkpoint.Table, names []string) {
+	p := t.prune
+	if p == nil || p.node == nil || p.olderThan == 0 || p.by.text == "" {
+		return // there is none, or its mistake is noted already
+	}
+	path := join(t.path, "prune")
+	switch i := def.Column(p.by.text); {
+	case len(t.sql) > 0:
+		w.fail(p.node, path, "the rows of a table with sql are known to its statements only: DELETE FROM %s WHERE %s < :at", t.name, p.by.text)
+	case i < 0:
+		w.fail(p.by.node, join(path, "by"), "%q is no column%s", p.by.text, didYouMean(p.by.text, names))
+	case def.Columns[i].Type.Base == 0:
+	case def.Columns[i].Type != checkpoint.Type{Base: checkpoint.Time}:
+		w.fail(p.by.node, join(path, "by"), "column %q is of type %v: want one of type time", p.by.text, def.Columns[i].Type)
+	default:
+		def.Prune = &checkpoint.Prune{Column: p.by.text, OlderThan: p.olderThan}
+		def.IndexPrune()
+	}
 }
 
 // untouched returns the columns that no rule changes.

@@ -220,7 +220,7 @@ func (k duration) read(w *walker, n *yaml.Node, path string, v *time.Duration) {
 		w.fail(n, path, `want a duration such as "5s", got %s`, nameOf(n))
 		return
 	}
-	d, err := time.ParseDuration(n.Value)
+	d, err := parseDuration(n.Value)
 	if err != nil {
 		hint := ""
 		if _, err := strconv.ParseFloat(n.Value, 64); err == nil {
@@ -234,6 +234,24 @@ func (k duration) read(w *walker, n *yaml.Node, path string, v *time.Duration) {
 		return
 	}
 	*v = d
+}
+
+// parseDuration takes days too, of 24 hours: 90d, 1d12h.
+func parseDuration(text string) (time.Duration, error) {
+	days, rest, found := strings.Cut(text, "d")
+	n, err := strconv.ParseUint(days, 10, 16)
+	if !found || err != nil {
+		return time.ParseDuration(text)
+	}
+	d := time.Duration(n) * 24 * time.Hour
+	if d/(24*time.Hour) != time.Duration(n) {
+		return 0, fmt.Errorf("%s is too long", text)
+	}
+	if rest == "" {
+		return d, nil
+	}
+	more, err := time.ParseDuration(rest)
+	return d + more, err
 }
 
 // listOf is a list, or one item that stands for a list of one.

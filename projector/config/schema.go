@@ -40,7 +40,7 @@ func schemaOf(d *Description) map[string]any {
 	case KindInt:
 		return map[string]any{"type": "integer"}
 	case KindDuration:
-		return map[string]any{"type": "string", "pattern": `^([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+$`}
+		return map[string]any{"type": "string", "pattern": `^([0-9]+d)?([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))*$`}
 	case KindExpression:
 		return map[string]any{"type": []string{"string", "number", "boolean"}}
 	case KindColumnType:

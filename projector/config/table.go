@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"gopkg.in/yaml.v3"
 
@@ -19,6 +20,7 @@ type rawTable struct {
 	key        []expression
 	on         []named[[]rawRule]
 	sql        []named[[]rawSQL]
+	prune      *rawPrune
 	node       *yaml.Node
 }
 
@@ -26,6 +28,25 @@ type rawTable struct {
 type placedText struct {
 	text string
 	node *yaml.Node
+}
+
+// rawPrune says which rows are too old.
+type rawPrune struct {
+	olderThan time.Duration
+	by        placedText
+	node      *yaml.Node
+}
+
+func pruneSpec() *object[rawPrune] {
+	return &object[rawPrune]{
+		check: func(_ *walker, n *yaml.Node, _ string, p *rawPrune) { p.node = n },
+		fields: []field[rawPrune]{
+			of("older_than", duration{min: time.Second}, func(p *rawPrune) *time.Duration { return &p.olderThan },
+				"How old a row must be: `90d`, `36h`.").required(),
+			of("by", placed{"the name of a column"}, func(p *rawPrune) *placedText { return &p.by },
+				"The column that says from when it is, of type time. A row with nothing in it is kept.").required(),
+		},
+	}
 }
 
 type rawIndex struct {
@@ -47,7 +68,10 @@ func tableSpec(several bool) *object[rawTable] {
 		of("primary_key", listOf[placedText]{placed{"the name of a column"}, "one column"}, func(t *rawTable) *[]placedText { return &t.primaryKey },
 			"Columns that tell rows apart. They are filled from `key`, in this order.").required(),
 		of("indexes", listOf[rawIndex]{indexKind{}, "one index"}, func(t *rawTable) *[]rawIndex { return &t.indexes },
-			"Further indexes: a column, a list of columns, or `{columns: […], unique: true}`."))
+			"Further indexes: a column, a list of columns, or `{columns: […], unique: true}`."),
+		of("prune", pointer[rawPrune]{pruneSpec()}, func(t *rawTable) **rawPrune { return &t.prune },
+			"Delete old rows: `prune: {older_than: 90d, by: last_seen}`. For an event, a row that is so much older than the event is not "+
+				"there any more, so the rows are the same when they are built anew. An index is made for it."))
 	if several {
 		o.fields = append(o.fields,
 			of("key", listOf[expression]{expressionKind{}, "an expression"}, func(t *rawTable) *[]expression { return &t.key },

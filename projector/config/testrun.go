@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -145,7 +146,17 @@ func (t *Test) fold(ctx context.Context, lease checkpoint.Lease, p *Projection, 
 		fold.Committed()
 		done += n
 	}
-	return false, nil
+	return false, prune(ctx, lease, p, events[len(events)-1].Created)
+}
+
+// prune deletes the rows that are too old when the last event has come.
+func prune(ctx context.Context, lease checkpoint.Lease, p *Projection, now time.Time) error {
+	for _, table := range p.model.Tables() {
+		if _, err := lease.Prune(ctx, table, now, math.MaxInt32); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // commit handles a batch of events in one transaction. What fails because of one of them is an *[projector.EventError].

@@ -23,12 +23,13 @@ type fold struct {
 	routes     map[string]*route
 	known      []*route // those of routes that do something
 
-	ops    []op      // of the batch
-	looks  []*row    // of ops
-	looked [][]any   // what was seen of looks
-	noted  int       // how many of looks belong to ops
-	at     int       // the event that functions of the user are working on
-	step   boundStep // that names rows now
+	events []source.Event // of the batch
+	ops    []op           // of the batch
+	looks  []*row         // of ops
+	looked [][]any        // what was seen of looks
+	noted  int            // how many of looks belong to ops
+	at     int            // the event that functions of the user are working on
+	step   boundStep      // that names rows now
 }
 
 // route is what is done with events of one type.
@@ -72,6 +73,7 @@ func newFold(m *Model, projection string, lease checkpoint.Lease) *fold {
 
 func (f *fold) Fold(ctx context.Context, events []source.Event) error {
 	defer f.reset()
+	f.events = events
 	failed := f.read(events)
 	if err := f.load(ctx); err != nil {
 		return err
@@ -204,6 +206,9 @@ func (f *fold) applyOne(o *op) error {
 		return o.row.broken
 	}
 	o.rows.touch(o.row)
+	if err := o.row.age(o.rows.table, &f.events[o.event]); err != nil {
+		return err
+	}
 	return o.step.apply(o.slot, o.item, o.row, f.looked[o.looks[0]:o.looks[1]])
 }
 
@@ -233,6 +238,9 @@ func (f *fold) see(i int) {
 			var columns []any
 			if row := f.looks[at]; row != nil {
 				columns = row.state.save(row.key)
+				if f.expired(row, columns, &f.events[event]) {
+					columns = nil
+				}
 			}
 			f.looked = append(f.looked, columns)
 		}
@@ -245,6 +253,7 @@ func (f *fold) panicked(p any) error {
 
 // reset forgets the batch, so that no body is kept.
 func (f *fold) reset() {
+	f.events = nil
 	clear(f.ops)
 	f.ops = f.ops[:0]
 	clear(f.looks)

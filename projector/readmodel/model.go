@@ -199,6 +199,9 @@ func (m *Model) Fingerprint() string {
 			additions = append(additions, hex.EncodeToString(sum[:4]))
 		}
 		add(t.def.Key)
+		if t.def.Prune != nil {
+			add(t.def.Prune)
+		}
 		for _, r := range t.rules {
 			add([2]string{r.eventType(), r.fingerprint()})
 		}
