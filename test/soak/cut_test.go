@@ -65,6 +65,7 @@ type work struct {
 	source   source.Source // nil = our log in memory
 	pause    time.Duration // before each page of that, so that every fault hits work
 	least    int           // so many faults at least
+	ttl      time.Duration // of the lease; 0 = 300ms
 	batch    int           // size; 0 = 100
 	before   hook          // in the transaction of an event; may be nil
 	injected func() int    // counts the faults; nil = they are those of run
@@ -88,7 +89,7 @@ func (w *work) run(t *testing.T, faults string, fault func(context.Context) erro
 		w.source = all
 	}
 	p := projector.New("ponies", w.source, table(), w.database.audit(w.before, nil)).With(byStream())
-	r, err := projector.NewRunner(store, []*projector.Projection{p}, projector.Once(), projector.WithLeaseTTL(300*time.Millisecond),
+	r, err := projector.NewRunner(store, []*projector.Projection{p}, projector.Once(), projector.WithLeaseTTL(cmp.Or(w.ttl, 300*time.Millisecond)),
 		projector.WithBatchSize(cmp.Or(w.batch, 100)), projector.WithRetryDelays(10*time.Millisecond, 100*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)

@@ -24,6 +24,11 @@ func TestSoakRestart(t *testing.T) {
 			t.Parallel()
 			server := startServer(t)
 			d := newPostgres(t, server.URL)
+			d.URL = with(t, server.URL, "synchronous_commit", "on")
+			store := d.store(t)
+			if err := errors.Join(store.Migrate(t.Context()), store.EnsureTables(t.Context(), table().Tables()...)); err != nil {
+				t.Fatal(err)
+			}
 			d.URL = with(t, server.URL, "synchronous_commit", commits)
 			w := work{database: d, events: 500 * restarts, pause: 20 * time.Millisecond, least: restarts, forgets: commits == "off"}
 			done := 0
@@ -32,7 +37,7 @@ func TestSoakRestart(t *testing.T) {
 					return err
 				}
 				done++
-				return server.Restart(ctx, []pgtest.Shutdown{pgtest.Fast, pgtest.Immediate}[done%2])
+				return server.Restart(context.WithoutCancel(ctx), []pgtest.Shutdown{pgtest.Fast, pgtest.Immediate}[done%2])
 			})
 		})
 	}
@@ -63,7 +68,7 @@ func TestSoakSerialization(t *testing.T) {
 	d.URL = with(t, d.URL, "default_transaction_isolation", "serializable")
 	w := work{database: d, events: size(t, 2_000, 50_000)}
 	const every = 100
-	w.least = w.events / every
+	w.least, w.ttl = w.events/every/2, time.Minute // a renewal in the middle of a transaction is a conflict too
 	var failures atomic.Int64
 	meddled := -1
 	contended := d.name("contended")

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 		os.Exit(j.main())
 	}
 	// Processes, servers and leases are mostly waited for.
-	if err := flag.Set("test.parallel", strconv.Itoa(max(6, runtime.GOMAXPROCS(0)))); err != nil {
+	if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
 		panic(err)
 	}
 	code := pgtest.Main(m)

@@ -16,7 +16,7 @@ func TestSoakStuck(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			d := newDatabase(t, kind)
-			j := job{Database: d, Events: events, TTL: 300 * time.Millisecond, Fault: stuck, At: 123}
+			j := job{Database: d, Events: events, TTL: 20 * time.Second, Fault: stuck, At: 123}
 			p := j.start(t)
 			p.says("neverReturns", p.says("projection stopped", 0)) // in the stack
 			store := d.store(t)
