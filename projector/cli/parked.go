@@ -142,10 +142,18 @@ func (e *env) listParked(ctx context.Context, name string, f parkedFlags) error 
 	fmt.Fprintln(w, "NUMBER\tKEY\tEVENT\tTYPE\tPARKED\tATTEMPTS\tREASON")
 	for i := range parked {
 		p := &parked[i]
-		fmt.Fprintf(w, "%d\t%s\t%d@%s\t%s\t%s\t%d\t%s\n", p.Number, printable([]byte(p.Key)), p.EventNo, p.Stream, p.Type,
+		fmt.Fprintf(w, "%d\t%s\t%d@%s\t%s\t%s\t%d\t%s\n", p.Number, keyOf(p), p.EventNo, p.Stream, p.Type,
 			ago(time.Since(p.At)), p.Attempts, printable([]byte(reasonOf(p))))
 	}
 	return w.Flush()
+}
+
+// keyOf is the ordering key of a parked event, for people.
+func keyOf(p *checkpoint.Parked) string {
+	if p.Key == projector.WholeProjection {
+		return "(whole projection)"
+	}
+	return printable([]byte(p.Key))
 }
 
 // parkedLine is a parked event as JSON.
@@ -224,7 +232,7 @@ func (e *env) showParked(ctx context.Context, name string, number int64) error {
 	}
 	p := &parked[0]
 	e.printf("number    %d\nkey       %s\nevent     %d@%s, %s, id %v\nposition  %v\nparked    %s\nattempts  %s\nreason    %s\ndata      %s\nmetadata  %s\n",
-		p.Number, printable([]byte(p.Key)), p.EventNo, p.Stream, p.Type, p.ID, p.Position, p.At.Format(time.RFC3339), attemptsOf(p),
+		p.Number, keyOf(p), p.EventNo, p.Stream, p.Type, p.ID, p.Position, p.At.Format(time.RFC3339), attemptsOf(p),
 		indented(reasonOf(p)), printable(p.Data), printable(p.Metadata))
 	return nil
 }
