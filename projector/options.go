@@ -37,6 +37,7 @@ type Tuning interface {
 type config struct {
 	settings // defaults of the projections
 	once     bool
+	tasks    int // projections of the runner
 	logger   *slog.Logger
 	owner    string
 	instance uuid.UUID
@@ -246,10 +247,10 @@ func WithShutdownBound(d time.Duration) Option { return option(func(c *config) {
 // WithHooks adds observers, see [Hook].
 func WithHooks(h ...Hook) Option { return option(func(c *config) { c.hooks = append(c.hooks, h...) }) }
 
-// WithBatchSize sets how many events one commit holds at most. A projection begins with 500 and doubles that as long as commits
+// WithBatchSize sets how many events one commit holds at most. A projection begins with 1000 and doubles that as long as commits
 // take more than a quarter of the time in which their events are gathered; when it is less than a 32nd, it is halved again. While
-// one batch is committed the next is gathered, so at most twice as many are in memory, and a few pages of the source. Defaults
-// to [DefaultBatchSize].
+// one batch is committed the next is gathered, so at most twice as many are in memory, and a few pages of the source. All
+// projections of a runner gather 20,000 at most, or 1000 each. Defaults to [DefaultBatchSize].
 func WithBatchSize(n int) Tuning { return tuning(func(s *settings) { s.batchSize = n }) }
 
 // WithBatchBytes sets from which size of data and metadata on no more is gathered for one commit. A page of the source is never

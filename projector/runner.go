@@ -44,6 +44,7 @@ func NewRunner(store checkpoint.Store, projections []*Projection, opts ...Option
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	r.cfg.tasks = len(r.tasks)
 	r.share()
 	return r, nil
 }

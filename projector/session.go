@@ -85,7 +85,7 @@ type session struct {
 
 func newSession(soft context.Context, t *task, lease checkpoint.Lease, k *keeper) *session {
 	return &session{
-		task: t, lease: lease, began: time.Now(), gather: newGatherer(t.cfg.batchSize), soft: soft, keeper: k, log: t.log.With(keyEpoch, lease.Epoch()), probes: t.cfg.retry.delays(),
+		task: t, lease: lease, began: time.Now(), gather: newGatherer(t.cfg.batchSize, t.opts.tasks), soft: soft, keeper: k, log: t.log.With(keyEpoch, lease.Epoch()), probes: t.cfg.retry.delays(),
 		originals: make(map[uuid.UUID]source.Event), broken: make(map[uuid.UUID]error), after: make(map[uuid.UUID]error), accepted: make(map[uuid.UUID]bool),
 		final:  make(map[uuid.UUID]bool),
 		routes: routes{p: t.p}, stuck: make(chan error, 1),

@@ -19,6 +19,7 @@ type pair struct {
 	cpu    float64 // CPU seconds of ours by those of the limit, at most; 0 = only reported
 	later  float64 // µs by which the median latency of ours may exceed that of the limit; 0 = only reported
 	trips  float64 // round trips to the end of the first operation, at most; 0 = not counted
+	memory float64 // MiB that ours may take; 0 = only reported
 	skip   string  // why it cannot run
 }
 
@@ -37,6 +38,8 @@ func (p pair) goal() string {
 		return fmt.Sprintf("p50 ≤ limit + %.0f µs", p.later)
 	case p.trips > 0:
 		return fmt.Sprintf("≤ %.0f trips", p.trips)
+	case p.memory > 0:
+		return fmt.Sprintf("≤ %.0f MB", p.memory)
 	case p.target == 0:
 		return "–"
 	case p.cpu == 0:
@@ -137,8 +140,10 @@ func (b *bench) tables() []pair {
 		return p
 	}
 	ours := program{server: "blaster", serverArgs: n, args: b.ours("rows", "-n", b.n(1e6))}
+	naive := onPostgres("table in postgres by a transaction per event", "naive", "upsert", 0)
+	naive.limit.args = b.rows("naive", "-n", b.n(2e4))
 	return []pair{
-		onPostgres("table in postgres", "upsert", "upsert", 0.8),
+		onPostgres("table in postgres", "upsert", "upsert", 0.8), naive,
 		onPostgres("row per event in postgres", "insert", "insert", 0.7),
 		{name: "table in sqlite", target: 0.8, limit: program{server: "blaster", serverArgs: n, args: b.rows("sqlite", "-n", b.n(1e6))}, ours: ours},
 		{name: "yaml by go, sqlite", target: 0.7, limit: ours, ours: program{server: "blaster", serverArgs: n, args: b.ours("rows", "-n", b.n(1e6), "-model", "yaml")}},
@@ -159,7 +164,13 @@ func (b *bench) runner() []pair {
 		n := []string{"-n", b.n(5e5)}
 		return program{server: "blaster", serverArgs: n, args: b.ours(append([]string{"cheap", "-inflight", projections}, n...)...)}
 	}
-	return append(pairs, pair{name: "ten projections by one", target: 0.5, limit: cheap("1"), ours: cheap("10")})
+	many := []string{"-n", b.n(1e7)}
+	return append(pairs, pair{name: "ten projections by one", target: 0.5, limit: cheap("1"), ours: cheap("10")}, pair{
+		name: "memory of the binary, ten tables in sqlite", memory: 128, ours: program{
+			server: "blaster", serverArgs: many,
+			args: b.ours(append([]string{"binary", "-inflight", "10", "-program", b.bin("projector")}, many...)...),
+		},
+	})
 }
 
 func (b *bench) node() []pair {

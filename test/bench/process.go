@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -42,7 +43,7 @@ type measurement struct {
 	Decoded      float64 `json:"decoded,omitempty"` // how often each event was decoded from a frame
 }
 
-// newBench builds the sticks.
+// newBench builds the sticks, and the binary.
 func newBench(ctx context.Context, sticks string, scale float64) (*bench, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -52,13 +53,23 @@ func newBench(ctx context.Context, sticks string, scale float64) (*bench, error)
 	if err != nil {
 		return nil, err
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-o", dir, "./blaster", "./limit", "./rows")
-	build.Dir = sticks
-	if out, err := build.CombinedOutput(); err != nil {
-		_ = os.RemoveAll(dir)
-		return nil, fmt.Errorf("build the sticks in %s: %w\n%s", sticks, err, out)
+	b := &bench{ctx: ctx, dir: dir, self: self, scale: scale}
+	err = errors.Join(b.build(sticks, "./blaster", "./limit", "./rows"), b.build("", "github.com/photonpump/projector/cmd/projector"))
+	if err != nil {
+		b.close()
+		return nil, err
 	}
-	return &bench{ctx: ctx, dir: dir, self: self, scale: scale}, nil
+	return b, nil
+}
+
+// build makes programs from their sources in a folder.
+func (b *bench) build(folder string, packages ...string) error {
+	cmd := exec.CommandContext(b.ctx, "go", append([]string{"build", "-o", b.dir}, packages...)...) //nolint:gosec // no input
+	cmd.Dir = folder
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %v in %s: %w\n%s", packages, folder, err, out)
+	}
+	return nil
 }
 
 func (b *bench) close() { _ = os.RemoveAll(b.dir) }

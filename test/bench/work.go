@@ -25,6 +25,7 @@ type job struct {
 	database string
 	model    string
 	dir      string
+	program  string
 }
 
 // work runs the job of that name and prints what it measured.
@@ -32,7 +33,7 @@ func work(name string, args []string) error {
 	jobs := map[string]func(context.Context, *job) (measurement, error){
 		"read": read, "catchup": catchUp, "pushed": pushed,
 		"append": appendOne, "appendfrom": appendFrom, "live": live, "trips": trips, "persistent": persistent,
-		"rows": rows, "handlers": handlers, "sleepers": sleepers, "cheap": cheap,
+		"rows": rows, "binary": binary, "handlers": handlers, "sleepers": sleepers, "cheap": cheap,
 		"node": node, "node-sync": nodeSync, "node-disk": nodeDisk, "fsync": fsync, "fill": fill, "open": openLog, "scan": scanLog,
 	}
 	run, ok := jobs[name]
@@ -47,6 +48,7 @@ func work(name string, args []string) error {
 	flags.StringVar(&j.database, "database", "", "Postgres URL; empty = SQLite")
 	flags.StringVar(&j.model, "model", "upsert", "of rows: upsert, insert or yaml")
 	flags.StringVar(&j.dir, "dir", "", "of a log")
+	flags.StringVar(&j.program, "program", "", "the binary to be measured")
 	profile := flags.String("cpuprofile", "", "file to write a CPU profile to")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -123,9 +125,15 @@ func cpuSeconds() float64 {
 
 // peakMB is the most memory this process ever had, in MiB.
 func peakMB() float64 {
+	u := usage()
+	return maxrssMB(&u)
+}
+
+// maxrssMB is the most memory that a process ever had, in MiB.
+func maxrssMB(u *syscall.Rusage) float64 {
 	unit := 1024.0 // Linux counts in KiB
 	if runtime.GOOS == "darwin" {
 		unit = 1
 	}
-	return float64(usage().Maxrss) * unit / (1 << 20)
+	return float64(u.Maxrss) * unit / (1 << 20)
 }
