@@ -30,7 +30,7 @@ func divide(t *testing.T, s checkpoint.ShardStore, n int) {
 }
 
 // shard acquires one, which somebody releases.
-func shard(t *testing.T, s checkpoint.Store, i, n int, ttl time.Duration) checkpoint.ParkingLease {
+func shard(t *testing.T, s checkpoint.Store, i, n int) checkpoint.ParkingLease {
 	t.Helper()
 	lease, err := s.Acquire(t.Context(), checkpoint.Claim{
 		Name: checkpoint.ShardName("p", i, n), Owner: fmt.Sprint("owner ", i), TTL: ttl, Fingerprint: "f", Instance: uuid.New(),
@@ -43,7 +43,7 @@ func shard(t *testing.T, s checkpoint.Store, i, n int, ttl time.Duration) checkp
 func moveAll(t *testing.T, s checkpoint.Store, n int, to checkpoint.Position) {
 	t.Helper()
 	for i := range n {
-		lease := shard(t, s, i, n, ttl)
+		lease := shard(t, s, i, n)
 		check(t, lease.Commit(t.Context(), checkpoint.Change{From: lease.Position(), To: to, Handled: 1, Ignored: 2, Last: checkpoint.EventRef{ID: ref(7).ID, Position: to}}))
 		check(t, lease.Release(t.Context()))
 	}
@@ -97,7 +97,7 @@ func testDivide(t *testing.T, db Database) {
 	wantError(t, err, checkpoint.ErrShards)
 	for i, sh := range st.Shards {
 		equal(t, sh.Name, checkpoint.ShardName("p", i, 4))
-		lease := shard(t, s, i, 4, ttl)
+		lease := shard(t, s, i, 4)
 		equal(t, lease.Position(), checkpoint.AtNumber(41))
 		equal(t, lease.LastEvent(), ref(41))
 		if lease.Epoch() <= 1 {
@@ -122,7 +122,7 @@ func testDivideRefused(t *testing.T, db Database) {
 	s := db.shards(t)
 	start := checkpoint.AtNumber(9)
 	check(t, s.Divide(t.Context(), checkpoint.Division{Name: "p", Shards: 3, Fingerprint: "f", Start: start}))
-	first := shard(t, s, 0, 3, ttl)
+	first := shard(t, s, 0, 3)
 	equal(t, first.Position(), start)
 	check(t, first.Commit(t.Context(), checkpoint.Change{
 		From: start, To: checkpoint.AtNumber(12), Handled: 1, Parking: checkpoint.Parking{Park: []checkpoint.Parked{failed("a", 1)}},
@@ -145,7 +145,7 @@ func testDivideRefused(t *testing.T, db Database) {
 	refused(1)
 	check(t, first.Release(t.Context()))
 	refused(8, "shard 0 is waiting for parked events", "shards 1-2 are at 9")
-	first = shard(t, s, 0, 3, ttl)
+	first = shard(t, s, 0, 3)
 	check(t, first.Commit(t.Context(), checkpoint.Change{
 		From: checkpoint.AtNumber(12), To: checkpoint.AtNumber(12), Parking: checkpoint.Parking{Unpark: []int64{parked(t, s, nil, 0, 0)[0].Number}},
 	}))
@@ -247,7 +247,7 @@ func testResetShards(t *testing.T, db Database) {
 	table := ponies()
 	s := db.shards(t, table)
 	divide(t, s, 2)
-	lease := shard(t, s, 1, 2, ttl)
+	lease := shard(t, s, 1, 2)
 	check(t, lease.Commit(t.Context(), checkpoint.Change{
 		To: checkpoint.AtNumber(3), Writes: put(table, []any{"a", int64(1), nil}), Handled: 3,
 		Parking: checkpoint.Parking{Park: []checkpoint.Parked{failed("a", 1)}},
@@ -272,7 +272,7 @@ func testResetShards(t *testing.T, db Database) {
 func testShardsParkAndObey(t *testing.T, db Database) {
 	s := db.shards(t)
 	divide(t, s, 2)
-	leases := []checkpoint.ParkingLease{shard(t, s, 0, 2, ttl), shard(t, s, 1, 2, ttl)}
+	leases := []checkpoint.ParkingLease{shard(t, s, 0, 2), shard(t, s, 1, 2)}
 	for _, i := range []int{0, 1, 0} {
 		at := leases[i].Position()
 		check(t, leases[i].Commit(t.Context(), checkpoint.Change{From: at, To: at, Parking: checkpoint.Parking{Park: []checkpoint.Parked{failed(fmt.Sprint(i), 1)}}}))
