@@ -33,7 +33,8 @@ func WithDedupe(window time.Duration) Setting {
 func WithInFlight(n int) Tuning { return tuning(func(s *settings) { s.inFlight = n }) }
 
 // WithOnceIdle sets when a run with [Once] is done with a group that does not deliver the last event of its stream, because it
-// has done so before, or to another consumer: when it has delivered nothing for so long. Defaults to [DefaultOnceIdle].
+// has done so before, or to another consumer: when it has delivered nothing for so long, and does not say that it
+// has something to deliver. Defaults to [DefaultOnceIdle].
 func WithOnceIdle(d time.Duration) Tuning { return tuning(func(s *settings) { s.onceIdle = d }) }
 
 // dedupeInFlight is how many events are in flight at most with WithDedupe, unless WithInFlight says otherwise: the usual

@@ -135,7 +135,7 @@ func (g *groupSession) work(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if g.soft.Err() != nil || g.finished() {
+		if g.soft.Err() != nil || g.finished(ctx) {
 			return context.Cause(ctx)
 		}
 		if err := g.await(ctx, next); err != nil {
@@ -259,16 +259,30 @@ func (g *groupSession) answer() {
 }
 
 // finished reports whether everything is done that there was at the beginning, as far as one consumer can know.
-func (g *groupSession) finished() bool {
+func (g *groupSession) finished(ctx context.Context) bool {
 	if g.target == nil || g.down != nil {
 		return false
 	}
-	all := g.covers(g.seen) || time.Since(g.heard) >= g.cfg.onceIdle
+	all := g.covers(g.seen) || g.taken.doubts == g.taken.len() && g.silent(ctx)
 	if all && g.taken.doubts == g.taken.len() {
 		g.parkHeld() // nothing will come that could show anything
 		g.answer()
 	}
 	return all && g.taken.len() == 0
+}
+
+// silent reports whether the group delivers nothing more: it has not for a while, and does not say that it will.
+func (g *groupSession) silent(ctx context.Context) bool {
+	if time.Since(g.heard) < g.cfg.onceIdle {
+		return false
+	}
+	if m, ok := g.p.group.(source.ManagedGroup); ok {
+		if waits, err := m.Waits(ctx); err == nil && waits {
+			g.heard = time.Now()
+			return false
+		}
+	}
+	return true
 }
 
 // refuse answers commands: what is parked is not ours.

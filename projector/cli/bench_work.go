@@ -39,7 +39,7 @@ func (b *benchmark) works() []benchWork {
 		if len(b.flags.only) > 0 && !slices.Contains(b.flags.only, p.Name) {
 			continue
 		}
-		built := p.Build(p.Source.Open(b.es.client))
+		built := p.Build(p.Source.Reading(b.es.client))
 		works = append(works, benchWork{"read " + p.Name, func(ctx context.Context) (benchResult, error) { return b.read(ctx, built) }},
 			benchWork{"catch-up " + p.Name, func(ctx context.Context) (benchResult, error) { return b.catchUp(ctx, built) }})
 	}

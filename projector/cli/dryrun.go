@@ -44,6 +44,6 @@ func (e *env) dryRun(ctx context.Context, limit int) error {
 		return err
 	}
 	defer store.Close() //nolint:errcheck // nobody needs it any more
-	s := &service{env: e, cfg: cfg, es: es, store: store, projections: cfg.Build(es.client), once: true, limit: limit}
+	s := &service{env: e, cfg: cfg, es: es, store: store, projections: cfg.BuildReading(es.client), once: true, limit: limit}
 	return s.run(ctx)
 }

@@ -42,7 +42,7 @@ func (e *env) estimate(ctx context.Context, p *plan, cfg *config.Config, client 
 		var err error
 		how := ""
 		if i < len(cfg.Projections) {
-			s, err = sampleRun(ctx, cfg.Build(client)[i], w.from, limit)
+			s, err = sampleRun(ctx, cfg.BuildReading(client)[i], w.from, limit)
 		} else if src, ok := projections[i].Source().(source.Source); ok {
 			s, err = sampleRead(ctx, src, w.from, limit)
 			how = " read only"

@@ -95,7 +95,7 @@ func (e *env) useNode(ctx context.Context, node *esnode.Node, err error, dir str
 		about = fmt.Sprintf("embedded, at %v, log in %s", node.Addr(), dir)
 	}
 	s := &eventStore{node: node, about: about, end: func() {}}
-	if s.client, err = esclient.Dial(ctx, node.URL(), esclient.WithLogger(e.logger())); err != nil {
+	if s.client, err = esclient.Dial(ctx, node.URL(), esclient.WithLogger(e.logger()), esclient.WithHTTP(node.HTTPURL(), nil)); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -148,7 +148,11 @@ func (e *env) joinHost(ctx context.Context, cfg *config.Config, locked *esnode.L
 	address := "tcp://admin:changeit@" + host // as esnode.Node.URL
 	wait, cancel := context.WithTimeout(ctx, hostWait)
 	defer cancel()
-	client, err := esclient.Dial(wait, address, esclient.WithLogger(e.logger()))
+	web := ""
+	if http := cfg.EventStore.Embedded.HTTP; http != "" {
+		web = "http://" + http
+	}
+	client, err := esclient.Dial(wait, address, esclient.WithLogger(e.logger()), esclient.WithHTTP(web, nil))
 	if err != nil {
 		return nil, fmt.Errorf("%w, but it does not answer: %w", locked, err)
 	}

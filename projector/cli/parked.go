@@ -16,6 +16,7 @@ import (
 
 	"github.com/photonpump/projector/checkpoint"
 	"github.com/photonpump/projector/projector"
+	"github.com/photonpump/projector/projector/source"
 )
 
 const parkedLong = `Events that could not be handled are parked: put aside, and with them all later events of the same ordering key, while the
@@ -98,7 +99,13 @@ func (e *env) openParking(ctx context.Context, name string) (*parking, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, unknown := findProjection(defined, name)
+	reader, unknown := findProjection(defined, name)
+	if unknown == nil {
+		if g, ok := reader.Source().(source.ManagedGroup); ok {
+			return nil, fmt.Errorf("projection %s reads %s, so what is parked is in the event store: `projector read '%s'` shows it, `projector parked retry %s` has all of it delivered again",
+				name, g, g.Parked(), name)
+		}
+	}
 	store, err := e.openExisting(ctx, cfg)
 	if err != nil {
 		return nil, cmp.Or(unknown, err)
@@ -247,6 +254,11 @@ func (f *parkedFlags) which() projector.Which {
 
 // sendParked asks the owner for something and waits for its answer.
 func (e *env) sendParked(ctx context.Context, name, command string, f parkedFlags) error {
+	if command == projector.CommandRetry && f.which() == (projector.Which{}) {
+		if done, err := e.replayGroup(ctx, name); done || err != nil {
+			return err
+		}
+	}
 	store, err := e.openParking(ctx, name)
 	if err != nil {
 		return err

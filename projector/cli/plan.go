@@ -13,6 +13,7 @@ import (
 	"github.com/photonpump/projector/checkpoint"
 	"github.com/photonpump/projector/checkpoint/memory"
 	"github.com/photonpump/projector/projector"
+	"github.com/photonpump/projector/projector/source"
 )
 
 const planLong = `Says what run would do, and does nothing: which tables, columns and indexes it makes, which projections it builds or goes on
@@ -178,6 +179,9 @@ func planWork(ctx context.Context, store checkpoint.Store, p *projector.Projecti
 		w.to = w.from
 	}
 	w.From, w.To, w.Events = w.from.String(), w.to.String(), w.from.EventsUntil(w.to)
+	if _, group := p.Source().(source.Group); group && w.Action != actionNothing {
+		w.Events = -1 // what waits in a group is the event store's to know
+	}
 	return w, nil
 }
 

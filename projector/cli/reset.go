@@ -13,19 +13,21 @@ import (
 	"github.com/photonpump/projector/checkpoint"
 	"github.com/photonpump/projector/projector"
 	"github.com/photonpump/projector/projector/cli/internal/progress"
+	"github.com/photonpump/projector/projector/source"
 )
 
 func newReset(e *env) *cobra.Command {
-	var yes bool
+	var f resetFlags
 	c := e.command(&cobra.Command{
 		Use: "reset NAME", Short: "Empty the tables of a projection and forget its position, so that it is built anew",
 		Example: "  projector reset ponies\n  projector reset ponies --yes   # where nobody can answer", ValidArgsFunction: e.completeProjection,
-	}, func(ctx context.Context, args []string) error { return e.reset(ctx, args[0], yes) })
-	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	}, func(ctx context.Context, args []string) error { return e.reset(ctx, args[0], f) })
+	c.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
+	c.Flags().BoolVar(&f.group, "delete-group", false, "delete the group that the projection reads, so that it is made anew and delivers everything again")
 	return c
 }
 
-func (e *env) reset(ctx context.Context, name string, yes bool) error {
+func (e *env) reset(ctx context.Context, name string, f resetFlags) error {
 	cfg, err := e.config(false)
 	if err != nil {
 		return err
@@ -38,18 +40,24 @@ func (e *env) reset(ctx context.Context, name string, yes bool) error {
 	if err != nil {
 		return err
 	}
+	if err := checkReset(p, f); err != nil {
+		return err
+	}
 	store, err := e.openExisting(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	defer store.Close() //nolint:errcheck // what counts is committed
-	if err := e.confirmReset(ctx, store, p, yes); err != nil {
+	if err := e.confirmReset(ctx, store, p, f.yes); err != nil {
 		return err
 	}
 	err = store.Reset(ctx, name, p.Tables()...)
 	if errors.Is(err, checkpoint.ErrUnknownProjection) {
 		e.printf("projection %s has never run: there is nothing to reset\n", name)
 		return nil
+	}
+	if err == nil && f.group {
+		err = e.deleteGroup(ctx, cfg, name)
 	}
 	if err != nil {
 		return err
@@ -82,6 +90,9 @@ func (e *env) confirmReset(ctx context.Context, store checkpoint.Store, p *proje
 		tables = append(tables, fmt.Sprintf("%s (%s rows)", t.Name, progress.Count(n)))
 	}
 	what := "forgets the position of projection " + p.Name()
+	if g, ok := p.Source().(source.Group); ok {
+		what = "deletes " + g.String() + " and what it has parked"
+	}
 	if len(tables) > 0 {
 		what = "empties " + strings.Join(tables, ", ") + " and " + what
 	}

@@ -50,7 +50,10 @@ func (w *walker) compile(d *document) {
 				models = append(models, m)
 			}
 		}
-		w.lintParking(raw, compilers, p.sql)
+		p.group = w.compileGroup(&raw.Value, path)
+		if p.Source.Group == nil {
+			w.lintParking(raw, compilers, p.sql)
+		}
 		p.settings = append(p.settings, w.compileOrder(raw, path, compilers, p.sql, d.events)...)
 		p.settings = append(p.settings, w.compileShards(&raw.Value, path, compilers, p.sql)...)
 		p.model = readmodel.Join(models...)

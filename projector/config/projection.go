@@ -24,6 +24,7 @@ type Projection struct {
 	sql      *sqlPart         // of the tables that SQL writes; it may have none
 	order    []string         // of the tables in the file
 	settings []projector.Setting
+	group    []projector.Setting // if it reads one
 	retry    projector.RetryPolicy
 
 	upcasters *codec.Upcasters // nil = none
@@ -58,8 +59,8 @@ func (p *Projection) Handles(eventType string) bool {
 	return p.model.Handles(eventType) || p.sql.wants(eventType)
 }
 
-// Build makes the projection, reading from src.
-func (p *Projection) Build(src source.Source) *projector.Projection {
+// Build makes the projection, reading from a source or group. What the file says of a group holds for groups only.
+func (p *Projection) Build(from source.Feed) *projector.Projection {
 	var parts []projector.Part
 	if len(p.model.Tables()) > 0 {
 		parts = append(parts, p.model)
@@ -67,7 +68,11 @@ func (p *Projection) Build(src source.Source) *projector.Projection {
 	if len(p.sql.tables) > 0 {
 		parts = append(parts, p.sql, p.sql.handler())
 	}
-	return projector.New(p.Name, src, parts...).With(p.settings...)
+	built := projector.New(p.Name, from, parts...).With(p.settings...)
+	if _, group := from.(source.Group); group {
+		built.With(p.group...)
+	}
+	return built
 }
 
 // rawProjection is a projection as it stands in the file.
@@ -84,6 +89,7 @@ type rawProjection struct {
 	tuning tuning
 	cache  *int
 	shards shardCount
+	dedupe time.Duration
 
 	orderBy *expression
 	park    placedText
@@ -124,6 +130,9 @@ func projectionSpec() *object[rawProjection] {
 			of("tables", mappingOf[rawTable]{item: tableSpec(true), what: "names of tables"},
 				func(p *rawProjection) *[]named[rawTable] { return &p.tables },
 				"Several tables, by name, instead of `table`; each with its own `key` and `on`, or `sql`."),
+			of("dedupe", duration{min: time.Second}, func(p *rawProjection) *time.Duration { return &p.dedupe },
+				"With a `group`: how long the ids of handled events are kept, so that one that is delivered again counts once. Longer than an outage, or "+
+					"until a replay of what the group has parked: `24h`."),
 			of("batch", batchSpec(), func(p *rawProjection) *rawBatch { return &p.batch },
 				"How many events one transaction holds while catching up."),
 			of("retry", pointer[projector.RetryPolicy]{retrySpec()}, func(p *rawProjection) **projector.RetryPolicy { return &p.retry },

@@ -1,17 +1,22 @@
 package config
 
 import (
+	"math"
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/photonpump/projector/esclient"
 )
 
-// Source says which events a projection reads: exactly one of the fields is set.
+// Source says which events a projection reads: exactly one of Stream, Streams, Category and All is set.
 type Source struct {
 	Stream   string   // one stream
 	Streams  []string // several, without an order between them
 	Category string   // streams whose name begins with this and a dash
 	All      *All
+
+	Group *Group // that reads Stream or Category; nil = the projection does
 }
 
 // All is the whole log, filtered.
@@ -22,6 +27,8 @@ type All struct {
 
 func (s *Source) String() string {
 	switch {
+	case s.Group != nil:
+		return "group " + s.Group.Name + " of stream " + s.groupStream()
 	case s.Stream != "":
 		return "stream " + s.Stream
 	case s.Category != "":
@@ -44,6 +51,17 @@ func sourceSpec() *object[Source] {
 				"All streams named `category-…`. The event store must run its $by_category projection."),
 			of("all", pointer[All]{allSpec()}, func(s *Source) **All { return &s.All },
 				"The whole log, filtered by streams and types. `{}` is everything but system events."),
+			of("group", name{"the name of a group"}, func(s *Source) *string { return &s.theGroup().Name },
+				"A persistent subscription of `stream` or `category`: the event store keeps the position, and shares the events among all who "+
+					"consume the group. The projection needs `dedupe`."),
+			of("create", boolean{}, func(s *Source) *bool { return &s.theGroup().Create },
+				"Make the group if it does not exist; the user must be one of $admins or $ops. One that exists is left as it is.").byDefault("false"),
+			of("update", boolean{}, func(s *Source) *bool { return &s.theGroup().Update },
+				"Make the group, or give it these settings if it has others; its consumers connect again then.").byDefault("false"),
+			of("settings", groupSettings{}, func(s *Source) *esclient.PersistentSettings { return &s.theGroup().Settings },
+				"Settings of the group that is made or updated."),
+			of("in_flight", integer{min: 1, max: math.MaxInt32}, func(s *Source) *int { return &s.theGroup().InFlight },
+				"How many events of the group are taken before the first of them is committed.").byDefault("500"),
 		},
 		check: func(w *walker, n *yaml.Node, path string, s *Source) {
 			given := 0
@@ -52,6 +70,7 @@ func sourceSpec() *object[Source] {
 					given++
 				}
 			}
+			s.checkGroup(w, n, path)
 			if given != 1 && !w.failedWithin(path) {
 				w.fail(n, path, "want exactly one of stream, streams, category or all, got %d", given)
 			}

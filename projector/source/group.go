@@ -27,6 +27,19 @@ type Group interface {
 	Consume(ctx context.Context, limit int) (Consumer, error)
 }
 
+// ManagedGroup is a group that can be looked after from here.
+type ManagedGroup interface {
+	Group
+	// Parked names the stream of the events that the group has parked.
+	Parked() string
+	// Replay has the parked events delivered again.
+	Replay(ctx context.Context) error
+	// Waits reports whether the group has something that it could deliver. Not every log tells: then it is an error.
+	Waits(ctx context.Context) (bool, error)
+	// Delete deletes the group with its position and what it has parked. It is no error if there is none.
+	Delete(ctx context.Context) error
+}
+
 // Consumer is one member of a [Group]. It survives reconnects by itself; what was not answered before one is delivered
 // again, perhaps to another consumer. Next is used by one goroutine at a time, everything else by any.
 type Consumer interface {

@@ -53,6 +53,8 @@ func Group(client *esclient.Client, streamName, name string, opts ...GroupOption
 	return g
 }
 
+var _ source.ManagedGroup = (*group)(nil)
+
 type group struct {
 	client   *esclient.Client
 	stream   stream
@@ -151,6 +153,40 @@ func (g *group) ask(ctx context.Context) time.Duration {
 		return 0
 	}
 	return settingsOf(&info.Config).MessageTimeout
+}
+
+// Parked implements [source.ManagedGroup].
+func (g *group) Parked() string { return g.parked }
+
+// Replay implements [source.ManagedGroup]. It asks the HTTP interface, see [esclient.WithHTTP].
+func (g *group) Replay(ctx context.Context) error {
+	if err := g.client.ReplayParked(ctx, g.stream.name, g.name); err != nil {
+		return g.translate(err)
+	}
+	return nil
+}
+
+// Waits implements [source.ManagedGroup]. It asks the HTTP interface, see [esclient.WithHTTP].
+func (g *group) Waits(ctx context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	info, err := g.client.GroupInfo(ctx, g.stream.name, g.name)
+	if err != nil {
+		return false, g.translate(err)
+	}
+	return info.Status != "Live" || info.ReadBuffered+info.RetryBuffered > 0, nil
+}
+
+// Delete implements [source.ManagedGroup].
+func (g *group) Delete(ctx context.Context) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.settled = false
+	err := g.client.DeletePersistent(ctx, g.stream.name, g.name)
+	if err != nil && !errors.Is(err, esclient.ErrNotFound) {
+		return g.translate(err)
+	}
+	return nil
 }
 
 // translate says in words of the framework what an error of the client means.

@@ -94,13 +94,20 @@ func TestGroup(t *testing.T) {
 	if again.Number != 3 || again.Retry != 1 {
 		t.Errorf("delivered again: event %d, retry %d", again.Number, again.Retry)
 	}
+	if waits, err := g.(source.ManagedGroup).Waits(t.Context()); waits || err != nil {
+		t.Errorf("waits %v, %v", waits, err)
+	}
 	second.Nak(source.NakRetry, "once more", again.Receipt)
 	if again = deliveries(t, second, 1)[0]; again.Number != 3 || again.Retry != 2 {
 		t.Errorf("delivered again: event %d, retry %d", again.Number, again.Retry)
 	}
 	second.Ack(again.Receipt)
 
-	if err := c.ReplayParked(t.Context(), "s", "g"); err != nil {
+	managed, ok := g.(source.ManagedGroup)
+	if !ok || managed.Parked() != "$persistentsubscription-s::g-parked" {
+		t.Fatalf("parks to %v", managed)
+	}
+	if err := managed.Replay(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	replayed := deliveries(t, second, 1)[0]
@@ -112,6 +119,14 @@ func TestGroup(t *testing.T) {
 	second.Ack(uuid.New())
 	if err := second.Flush(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	for range 2 { // the second time there is none
+		if err := managed.Delete(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := managed.Replay(t.Context()); !errors.Is(err, source.ErrRefused) {
+		t.Errorf("replay of no group: %v", err)
 	}
 }
 
