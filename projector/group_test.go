@@ -186,10 +186,13 @@ func TestGroupCompetingConsumers(t *testing.T) {
 	both := make(chan struct{})
 	var joined atomic.Int64
 	for i := range recs {
+		var first sync.Once
 		handle := func(ctx context.Context, e projector.Event[jumped]) error {
-			if len(recs[i].keys()) == 0 && joined.Add(1) == 2 {
-				close(both)
-			}
+			first.Do(func() {
+				if joined.Add(1) == 2 {
+					close(both)
+				}
+			})
 			select { // nobody goes on alone
 			case <-both:
 			case <-ctx.Done():
