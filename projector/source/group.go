@@ -34,7 +34,8 @@ type ManagedGroup interface {
 	Parked() string
 	// Replay has the parked events delivered again.
 	Replay(ctx context.Context) error
-	// Waits reports whether the group has something that it could deliver. Not every log tells: then it is an error.
+	// Waits reports whether the group has something that it could deliver, or has delivered, to anybody, and not got an
+	// answer to. Not every log tells: then it is an error.
 	Waits(ctx context.Context) (bool, error)
 	// Delete deletes the group with its position and what it has parked. It is no error if there is none.
 	Delete(ctx context.Context) error

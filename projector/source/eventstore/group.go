@@ -174,7 +174,7 @@ func (g *group) Waits(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, g.translate(err)
 	}
-	return info.Status != "Live" || info.ReadBuffered+info.RetryBuffered > 0, nil
+	return info.Status != "Live" || info.ReadBuffered+info.RetryBuffered+info.InFlight > 0, nil
 }
 
 // Delete implements [source.ManagedGroup].

@@ -94,7 +94,7 @@ func TestGroup(t *testing.T) {
 	if again.Number != 3 || again.Retry != 1 {
 		t.Errorf("delivered again: event %d, retry %d", again.Number, again.Retry)
 	}
-	if waits, err := g.(source.ManagedGroup).Waits(t.Context()); waits || err != nil {
+	if waits, err := g.(source.ManagedGroup).Waits(t.Context()); !waits || err != nil { // for the answer
 		t.Errorf("waits %v, %v", waits, err)
 	}
 	second.Nak(source.NakRetry, "once more", again.Receipt)
@@ -119,6 +119,9 @@ func TestGroup(t *testing.T) {
 	second.Ack(uuid.New())
 	if err := second.Flush(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if waits, err := managed.Waits(t.Context()); waits || err != nil {
+		t.Errorf("waits %v, %v", waits, err)
 	}
 	for range 2 { // the second time there is none
 		if err := managed.Delete(t.Context()); err != nil {
