@@ -51,7 +51,7 @@ func (s *session) carefully(ctx context.Context, c *chunk, tried int, err error)
 			one := c.cut(s.p.source, index+1)
 			err = s.settle(ctx, &one, err)
 			if one.doubtful() == 0 {
-				c.restore() // what waited may not have to any more
+				s.restore(c) // what waited may not have to any more
 			}
 			c.glue(one)
 			if err != nil {

@@ -173,7 +173,7 @@ func (s *session) unproven() bool {
 
 // mend is carefully, and takes what that leaves into the hand again.
 func (s *session) mend(ctx context.Context, left chunk, tried int, err error) error {
-	s.hand.restore() // what waits behind events of left may not have to afterwards
+	s.restore(&s.hand) // what waits behind events of left may not have to afterwards
 	if err := s.carefully(ctx, &left, tried, err); err != nil {
 		return err
 	}

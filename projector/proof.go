@@ -34,7 +34,7 @@ func (s *session) trust(c *chunk) {
 			s.final[d.event.RecordID()] = true
 		}
 	}
-	c.restore()
+	s.restore(c)
 }
 
 // prove tries the first event of a chunk behind those that are held back, without committing anything. If it can be handled,
