@@ -93,7 +93,7 @@ func TestUsage(t *testing.T) {
 		`unexpected argument "b"; usage: projector show NAME`:           {"show", "a", "b"},
 		"there is no file no.yaml here; name one with --config":         {"run", "--config", "no.yaml"},
 		empty + " describes no projections":                             {"show", "x", "--config", empty},
-		`there is no format "xml"; there is table, json, csv`:           {"show", "x", "--format", "xml"},
+		`there is no format "xml"; there are table, json, csv`:          {"show", "x", "--format", "xml"},
 		"DATA is not JSON":       {"append", "s", "t", "{"},
 		"--metadata is not JSON": {"append", "s", "t", "1", "--metadata", "x"},
 		`--id "x" is not a UUID`: {"append", "s", "t", "1", "--id", "x"},

@@ -17,8 +17,10 @@ func didYouMean(got string, names []string) string {
 	switch near := config.Nearest(got, names); {
 	case near != "":
 		return fmt.Sprintf("; did you mean %q?", near)
+	case len(names) == 1:
+		return "; there is " + names[0]
 	case len(names) > 0 && len(names) <= shown:
-		return "; there is " + strings.Join(names, ", ")
+		return "; there are " + strings.Join(names, ", ")
 	}
 	return ""
 }

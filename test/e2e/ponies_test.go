@@ -103,7 +103,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"import", "no.jsonl"}, 1, "no.jsonl"},
 		{[]string{"run", "--once", "--database", "mysql://x"}, 2, "want sqlite://"},
 		{[]string{"run", "--once", "--database", "postgres://u:secret@127.0.0.1:1/x?connect_timeout=1"}, 1, "127.0.0.1:1"},
-		{[]string{"read", "--eventstore", "tcp://u:secret@127.0.0.1:1", "s"}, 1, "connect to tcp://127.0.0.1:1"},
+		{[]string{"read", "--eventstore", "tcp://u:secret@127.0.0.1:1", "s"}, 1, "event store tcp://127.0.0.1:1: "},
 	} {
 		o := p.start(tt.args...).wait()
 		if o.code != tt.code || !strings.Contains(o.stderr, tt.want) || strings.Contains(o.stderr+o.stdout, "secret") {
