@@ -70,10 +70,14 @@ func TestGathersMoreWhereCommitsAreDear(t *testing.T) {
 		{name: "cheap handler, quick commits", events: 40_000, handle: time.Microsecond, commit: 10 * time.Microsecond, most: 1000, last: 1000, within: 42 * time.Millisecond},
 		// Of a slow handler, no more is gathered than it does in the time of a batch, so no more is repeated after a crash.
 		{name: "slow handler, slow commits", events: 2000, handle: time.Millisecond, commit: 50 * time.Millisecond, most: 101, last: 100, within: 2100 * time.Millisecond},
-		{name: "limited", events: 10_000, handle: 0, commit: 20 * time.Millisecond, most: 700, last: 700, within: 350 * time.Millisecond,
-			settings: []projector.Setting{projector.WithBatchSize(700)}},
-		{name: "limited by bytes", events: 10_000, handle: 0, commit: 20 * time.Millisecond, most: 1000, last: 1000, within: 350 * time.Millisecond,
-			settings: []projector.Setting{projector.WithBatchBytes(20_000)}},
+		{
+			name: "limited", events: 10_000, handle: 0, commit: 20 * time.Millisecond, most: 700, last: 700, within: 350 * time.Millisecond,
+			settings: []projector.Setting{projector.WithBatchSize(700)},
+		},
+		{
+			name: "limited by bytes", events: 10_000, handle: 0, commit: 20 * time.Millisecond, most: 1000, last: 1000, within: 350 * time.Millisecond,
+			settings: []projector.Setting{projector.WithBatchBytes(20_000)},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

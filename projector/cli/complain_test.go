@@ -62,7 +62,8 @@ func TestUnreachable(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, flags := range [][]string{
-		{"--eventstore", "tcp://ada:s3cret@" + address}, {"--eventstore", "discover://ada:s3cret@" + address},
+		{"--eventstore", "tcp://ada:s3cret@" + address},
+		{"--eventstore", "discover://ada:s3cret@" + address},
 		{"--database", "postgres://ada:s3cret@" + address + "/db"},
 	} {
 		_, _, stderr := runCLI(t, "", append(f.args("run", "--once"), flags...)...)

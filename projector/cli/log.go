@@ -25,6 +25,7 @@ func (h without) Handle(ctx context.Context, r slog.Record) error {
 func (h without) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return without{h.Handler.WithAttrs(attrs), h.message}
 }
+
 func (h without) WithGroup(name string) slog.Handler {
 	return without{h.Handler.WithGroup(name), h.message}
 }
@@ -38,9 +39,11 @@ type after struct {
 func (h after) Enabled(ctx context.Context, l slog.Level) bool {
 	return h.open.Load() && h.Handler.Enabled(ctx, l)
 }
+
 func (h after) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return after{h.Handler.WithAttrs(attrs), h.open}
 }
+
 func (h after) WithGroup(name string) slog.Handler { return after{h.Handler.WithGroup(name), h.open} }
 
 // dampFor is for how long a line of the log that says the same as one before is left out.

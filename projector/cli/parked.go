@@ -58,8 +58,10 @@ func newParkedList(e *env) *cobra.Command {
 }
 
 func newParkedShow(e *env) *cobra.Command {
-	return e.command(&cobra.Command{Use: "show NAME NUMBER", Short: "Show one parked event, with its data and its error", ValidArgsFunction: e.completeProjection,
-		Example: "  projector parked show ponies 7"},
+	return e.command(&cobra.Command{
+		Use: "show NAME NUMBER", Short: "Show one parked event, with its data and its error", ValidArgsFunction: e.completeProjection,
+		Example: "  projector parked show ponies 7",
+	},
 		func(ctx context.Context, args []string) error {
 			number, err := strconv.ParseInt(args[1], 10, 64)
 			if err != nil {

@@ -48,8 +48,20 @@ func TestNoSecrets(t *testing.T) {
 		{"--eventstore", live, "--database", "mysql://ada:" + secret + "@host/db"},
 	}
 	commands := [][]string{
-		{"run", "--once"}, {"status", "--json"}, {"plan", "--json", "--sample", "0"}, {"status"}, {"plan", "--sample", "0"}, {"lint"}, {"lint", "--json"},
-		{"show", "jumps"}, {"parked", "list", "jumps"}, {"schema", "--sql"}, {"read", "nothing"}, {"append", "s", "t", "1"}, {"reset", "jumps", "--yes"}, {"dry-run"},
+		{"run", "--once"},
+		{"status", "--json"},
+		{"plan", "--json", "--sample", "0"},
+		{"status"},
+		{"plan", "--sample", "0"},
+		{"lint"},
+		{"lint", "--json"},
+		{"show", "jumps"},
+		{"parked", "list", "jumps"},
+		{"schema", "--sql"},
+		{"read", "nothing"},
+		{"append", "s", "t", "1"},
+		{"reset", "jumps", "--yes"},
+		{"dry-run"},
 	}
 	f := newFolder(t)
 	f.edit(`database: {url: "sqlite://`, `database: {url: "postgres://ada:`+secret+`@`+closed+`/db"} # `) // lint warns of it

@@ -302,9 +302,14 @@ func statusTable(lines []statusLine, s style.Style) [][]table.Cell {
 			parked.Paint = s.Notice
 		}
 		rows = append(rows, []table.Cell{
-			{Text: l.display(), Paint: s.Strong}, {Text: l.State, Paint: l.paint(s)}, {Text: l.lag.String()}, {Text: l.Position},
+			{Text: l.display(), Paint: s.Strong},
+			{Text: l.State, Paint: l.paint(s)},
+			{Text: l.lag.String()},
+			{Text: l.Position},
 			table.Number(progress.Count(l.Handled)), table.Number(progress.Count(l.Ignored)), parked,
-			{Text: owner}, {Text: updated}, {Text: printable([]byte(l.Reason))},
+			{Text: owner},
+			{Text: updated},
+			{Text: printable([]byte(l.Reason))},
 		})
 	}
 	return rows

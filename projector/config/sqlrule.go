@@ -263,7 +263,7 @@ func (c *sqlCompiler) check(n *yaml.Node, s *sqlStatement, raw *rawSQL, used map
 		}
 	}
 	for _, t := range s.reads {
-		switch p, _ := c.document.tableOfAnyCase(t.text); {
+		switch p := c.document.writerOf(t.text); {
 		case p == nil || p == c.projection && p.sql.writes(t.text):
 		case p == c.projection:
 			c.failSQL(n, t.at, "table %q has on, so its rows are written in batches: what a statement finds in it is by chance", t.text)
@@ -280,7 +280,7 @@ func (c *sqlCompiler) check(n *yaml.Node, s *sqlStatement, raw *rawSQL, used map
 
 // mayNotWrite says why a statement may not write a table; empty if it may.
 func (c *sqlCompiler) mayNotWrite(name string) string {
-	p, _ := c.document.tableOfAnyCase(name)
+	p := c.document.writerOf(name)
 	switch {
 	case p == c.projection && p.sql.writes(name):
 		return ""
@@ -294,16 +294,16 @@ func (c *sqlCompiler) mayNotWrite(name string) string {
 	return fmt.Sprintf("table %q is not declared among the projection's tables with sql%s", name, didYouMean(name, tableNames(c.projection.sql.tables)))
 }
 
-// tableOfAnyCase finds a table as SQL does, for which names without quotes are the same in any case.
-func (d *document) tableOfAnyCase(name string) (*Projection, *checkpoint.Table) {
+// writerOf finds the projection of a table as SQL does, for which names without quotes are the same in any case.
+func (d *document) writerOf(name string) *Projection {
 	for _, p := range d.Projections {
 		for _, t := range p.Tables() {
 			if strings.EqualFold(t.Name, name) {
-				return p, t
+				return p
 			}
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // failSQL notes what is wrong at a byte of a statement.

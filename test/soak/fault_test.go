@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -93,8 +94,7 @@ func neverReturns() { select {} }
 // exhaust uses up all memory, after a while.
 func exhaust() {
 	time.Sleep(time.Duration(50+rand.IntN(500)) * time.Millisecond)
-	var hoard [][]byte
-	for {
+	for hoard := [][]byte{}; ; runtime.KeepAlive(hoard) {
 		b := make([]byte, 16<<20)
 		for i := 0; i < len(b); i += 4096 {
 			b[i] = 1

@@ -233,3 +233,19 @@ func TestLogIsReplacedUnderneath(t *testing.T) {
 		}
 	}
 }
+
+// handled waits until so many events are.
+func handled(t *testing.T, s checkpoint.Store, n int64) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for {
+		all, err := s.List(ctx)
+		if err == nil && len(all) > 0 && all[0].Handled >= n {
+			return
+		}
+		if wait(ctx, 5*time.Millisecond) != nil {
+			t.Fatalf("%d events were never handled: %+v, %v", n, all, err)
+		}
+	}
+}

@@ -190,12 +190,6 @@ func (p *process) says(text string, before int) (now int) {
 	}
 }
 
-// said is how much it has printed.
-func (p *process) said() int {
-	text, _ := p.out.read()
-	return len(text)
-}
-
 // interrupt ends the process in order, and fails unless it ends well and in time.
 func (p *process) interrupt() {
 	p.t.Helper()

@@ -3,14 +3,11 @@
 package soak
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/photonpump/projector/checkpoint"
 )
 
 const (
@@ -107,22 +104,6 @@ func takeOver(t *testing.T, kind, fault string) time.Duration {
 		t.Errorf("in the end %+v", st)
 	}
 	return took
-}
-
-// handled waits until so many events are.
-func handled(t *testing.T, s checkpoint.Store, n int64) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	for {
-		all, err := s.List(ctx)
-		if err == nil && len(all) > 0 && all[0].Handled >= n {
-			return
-		}
-		if wait(ctx, 5*time.Millisecond) != nil {
-			t.Fatalf("%d events were never handled: %+v, %v", n, all, err)
-		}
-	}
 }
 
 // inCopy waits until the server is in the middle of COPY, where it has read what came and waits for more.
