@@ -20,7 +20,10 @@ const (
 	DefaultHandlerTimeout = 30 * time.Second
 	// handlerGrace is how long a handler may take to return after its context has ended.
 	handlerGrace = 5 * time.Second
-	// graceSteps is in how many steps that is counted. While the process is paused only one of them can pass.
+	// sessionGrace is how long all the work under a lease may take to end after its context has ended. It is longer than a
+	// database that is busy waits for its lock.
+	sessionGrace = 3 * handlerGrace
+	// graceSteps is in how many steps these are counted. While the process is paused only one of them can pass.
 	graceSteps = 5
 	// shutdownGrace is the same when the shutdown has taken as long as it may.
 	shutdownGrace = time.Second

@@ -173,20 +173,22 @@ func supervise(ctx context.Context, s *session, lost context.CancelCauseFunc) er
 		return err
 	case <-ctx.Done():
 	}
-	d := handlerGrace
+	d := sessionGrace
 	if errors.Is(context.Cause(ctx), ErrShutdownBound) {
 		d = shutdownGrace
 	}
-	grace := time.NewTimer(d)
+	grace := time.NewTicker(d / graceSteps)
 	defer grace.Stop()
-	select {
-	case err := <-done:
-		return err
-	case err := <-s.stuck:
-		return err
-	case <-grace.C:
-		return &StoppedError{Projection: s.p.name, Class: ClassHandler, Err: fmt.Errorf("%w: %w", ErrHandlerStuck, context.Cause(ctx))}
+	for range graceSteps {
+		select {
+		case err := <-done:
+			return err
+		case err := <-s.stuck:
+			return err
+		case <-grace.C:
+		}
 	}
+	return &StoppedError{Projection: s.p.name, Class: ClassHandler, Err: fmt.Errorf("%w: %w", ErrHandlerStuck, context.Cause(ctx))}
 }
 
 // findStart asks the source where a projection starts that the store does not know.

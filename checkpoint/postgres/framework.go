@@ -15,7 +15,8 @@ type frameworkSQL struct {
 	park, unpark, retry, answer, parked, parkedKeys, countParked, clearParked, exists, mark          string
 	send, command, commands                                                                          string
 	known, remember, forget, remembered, clearHandled                                                string
-	enter, division, shards, holder, lockAll, noneHeld, deleteShards, divide, refuseAll, shorten     string
+	enter, division, shards, holder, lockBase, lockAll, noneHeld, deleteShards, divide, refuseAll    string
+	shorten                                                                                          string
 	meet, buryMembers, members, owners, leave                                                        string
 }
 
@@ -115,7 +116,9 @@ func newFrameworkSQL(schema string) frameworkSQL {
 		shards: in(`SELECT shards FROM {}projections WHERE name = $1 AND base IS NULL`),
 		holder: in(`SELECT name, owner, (extract(epoch FROM expires - clock_timestamp()) * 1000000)::bigint FROM {}projections
 			WHERE (name = $1 OR base = $1) AND expires > clock_timestamp() LIMIT 1`),
-		lockAll: in(`SELECT 1 FROM {}projections WHERE name = $1 OR base = $1 ORDER BY name FOR UPDATE`),
+		// Whoever changes which shards there are has the row of the projection, so that lockAll, a statement later, sees them.
+		lockBase: in(`SELECT 1 FROM {}projections WHERE name = $1 FOR UPDATE`),
+		lockAll:  in(`SELECT 1 FROM {}projections WHERE name = $1 OR base = $1 ORDER BY name FOR UPDATE`),
 		// Makes the whole transaction fail if somebody owns a shard.
 		noneHeld: in(`SELECT 1 / CASE WHEN EXISTS (SELECT FROM {}projections WHERE base = $1 AND expires > clock_timestamp())
 			THEN 0 ELSE 1 END`),

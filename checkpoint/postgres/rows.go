@@ -87,6 +87,7 @@ func (s *Store) tryReset(ctx context.Context, name string, tables []*checkpoint.
 	for _, e := range empty {
 		b.add(e.sql)
 	}
+	b.add(s.sql.lockBase, name)
 	b.add(s.sql.lockAll, name)
 	b.add(s.sql.noneHeld, name)
 	b.add(s.sql.clearParked, name)

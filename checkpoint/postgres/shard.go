@@ -93,6 +93,7 @@ func (s *Store) divide(ctx context.Context, conn *pgxpool.Conn, d *checkpoint.Di
 	begin.add("BEGIN")
 	begin.add(s.sql.shorten, divideLockTimeout)
 	begin.add(s.sql.enter, d.Name, "", int64(0), "", "start", uuid.Nil) // so that there is something to lock
+	begin.add(s.sql.lockBase, d.Name)
 	begin.add(s.sql.lockAll, d.Name)
 	begin.add(s.sql.division, d.Name)
 	defer func() {
@@ -108,7 +109,7 @@ func (s *Store) divide(ctx context.Context, conn *pgxpool.Conn, d *checkpoint.Di
 	if err != nil {
 		return err
 	}
-	shards, err := decodeRows(results[4])
+	shards, err := decodeRows(results[5])
 	if err != nil {
 		return err
 	}

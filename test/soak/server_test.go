@@ -30,7 +30,7 @@ func TestSoakRestart(t *testing.T) {
 				t.Fatal(err)
 			}
 			d.URL = with(t, server.URL, "synchronous_commit", commits)
-			w := work{database: d, events: 500 * restarts, pause: 20 * time.Millisecond, least: restarts, forgets: commits == "off"}
+			w := work{database: d, events: 1500 * restarts, pause: 20 * time.Millisecond, least: restarts, forgets: commits == "off"}
 			done := 0
 			w.run(t, "restarts of PostgreSQL, "+name, func(ctx context.Context) error {
 				if err := wait(ctx, time.Duration(50+rand.IntN(300))*time.Millisecond); err != nil {

@@ -26,6 +26,7 @@ func Divided(shards int) string { return fmt.Sprintf("divided into %d shards", s
 // are those of all of them together. Errors are those of [checkpoint.ShardStore.Divide].
 func Plan(d *checkpoint.Division, base Row, shards []Row) (Row, error) {
 	parts := shards
+	slices.SortFunc(parts, byNumber)
 	if base.Shards == 1 {
 		parts = []Row{base}
 	}
@@ -141,7 +142,7 @@ func Sum(base Row, parts []Row) checkpoint.Status {
 	if base.Shards == 1 {
 		return base.Status
 	}
-	slices.SortFunc(parts, func(a, b Row) int { return cmp.Compare(numberOf(&a), numberOf(&b)) })
+	slices.SortFunc(parts, byNumber)
 	sum := base.Status
 	sum.Held, sum.Owner, sum.Expires, sum.State, sum.Reason, sum.Fingerprint = false, "", time.Time{}, "", "", ""
 	var owners []string
@@ -157,6 +158,8 @@ func Sum(base Row, parts []Row) checkpoint.Status {
 	sum.Owner = strings.Join(owners, ", ")
 	return sum
 }
+
+func byNumber(a, b Row) int { return cmp.Compare(numberOf(&a), numberOf(&b)) }
 
 func numberOf(r *Row) int {
 	_, shard, _, _ := checkpoint.ParseShardName(r.Name)
