@@ -199,7 +199,10 @@ func TestNoSecretIsPrinted(t *testing.T) {
 			}
 			t.Run(c.name+", "+way, func(t *testing.T) {
 				t.Parallel()
-				all := ""
+				all, prints := "", c.prints
+				if way != "inline" {
+					prints = strings.Replace(prints, "Ivy", "jumps", 1) // nothing is imported
+				}
 				for _, command := range every() {
 					if (slow || way != "inline") && !slices.Contains(brief, strings.Join(command, " ")) {
 						continue
@@ -211,8 +214,8 @@ func TestNoSecretIsPrinted(t *testing.T) {
 						t.Errorf("projector %s prints %q:\n%s", strings.Join(command, " "), form, got)
 					}
 				}
-				if !strings.Contains(all, c.prints) {
-					t.Errorf("it is not as it should be, for %q is not printed:\n%.2000s", c.prints, all)
+				if !strings.Contains(all, prints) {
+					t.Errorf("it is not as it should be, for %q is not printed:\n%.2000s", prints, all)
 				}
 			})
 		}
