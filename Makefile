@@ -77,7 +77,7 @@ soak: ## the long tests: faults at full scale, an hour or so
 
 bench: ## ours against the limit of the machine, whose programs are in STICKS (../shared/bench)
 	@test -d '$(STICKS)' || { echo "no measuring sticks in '$(STICKS)': name their folder with STICKS=…, or use 'make bench-go'"; exit 1; }
-	go run ./test/bench -sticks '$(STICKS)' -rounds $(ROUNDS) -only '$(ONLY)' $(BENCHFLAGS)
+	$(POSTGRES) go run ./test/bench -sticks '$(STICKS)' -rounds $(ROUNDS) -only '$(ONLY)' $(BENCHFLAGS)
 
 bench-go: ## every Go benchmark, COUNT (6) times, with its spread
 	@mkdir -p bin
