@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,7 +22,7 @@ type groupSession struct {
 	dedupe   checkpoint.DedupeLease // nil = without
 	hold     time.Duration          // how long an event may be kept while nothing can be done
 	consumer source.Consumer        // nil = has left the group
-	inbox    *inbox                 // of the consumer
+	inbox    *intake[[]source.Delivery]
 	taken    groupHand
 	late     bool // it was said that events wait too long
 
@@ -87,7 +86,7 @@ func (g *groupSession) join() error {
 	if timeout == 0 {
 		timeout = assumedTimeout
 	}
-	g.consumer, g.inbox, g.hold, g.heard = c, openInbox(g.soft, c), timeout/2, time.Now()
+	g.consumer, g.inbox, g.hold, g.heard = c, receive(g.soft, 0, c.Next, func() {}), timeout/2, time.Now()
 	clear(g.originals)
 	clear(g.broken)
 	clear(g.accepted)
@@ -306,44 +305,6 @@ func (g *groupSession) showGroup() {
 		}
 	}
 	g.state(StateLive, "")
-}
-
-// inbox reads a consumer ahead of the work.
-type inbox struct {
-	batches chan []source.Delivery // closed at the end; then err says why
-	err     error
-	stop    context.CancelFunc
-	running sync.WaitGroup
-}
-
-func openInbox(ctx context.Context, c source.Consumer) *inbox {
-	ctx, stop := context.WithCancel(ctx)
-	in := &inbox{batches: make(chan []source.Delivery), stop: stop}
-	in.running.Go(func() { in.run(ctx, c) }) // ends with ctx or the consumer
-	return in
-}
-
-func (in *inbox) run(ctx context.Context, c source.Consumer) {
-	defer close(in.batches)
-	for {
-		batch, err := c.Next(ctx)
-		if err != nil {
-			in.err = err
-			return
-		}
-		select {
-		case in.batches <- batch:
-		case <-ctx.Done():
-			in.err = ctx.Err()
-			return
-		}
-	}
-}
-
-// close ends the reading and waits for it.
-func (in *inbox) close() {
-	in.stop()
-	in.running.Wait()
 }
 
 var errLate = errors.New("events wait longer than the group's message timeout and are delivered again; " +

@@ -15,9 +15,6 @@ import (
 	"github.com/photonpump/projector/projector/source"
 )
 
-// lazyCommit is how long a live projection waits before it commits a position that only moved past events it ignores.
-const lazyCommit = time.Second
-
 // releaseBound is how long giving up a lease or a transaction may take.
 const releaseBound = 2 * time.Second
 
@@ -39,7 +36,7 @@ type session struct {
 	routes    routes
 	log       *slog.Logger
 
-	in     *intake
+	in     *subscriber
 	stalls int   // subscriptions in a row that stalled
 	ended  error // why nothing more comes, once what is in hand is done
 
@@ -85,10 +82,10 @@ type session struct {
 
 func newSession(soft context.Context, t *task, lease checkpoint.Lease, k *keeper) *session {
 	return &session{
-		task: t, lease: lease, began: time.Now(), gather: newGatherer(t.cfg.batchSize, t.opts.tasks), soft: soft, keeper: k, log: t.log.With(keyEpoch, lease.Epoch()), probes: t.cfg.retry.delays(),
-		originals: make(map[uuid.UUID]source.Event), broken: make(map[uuid.UUID]error), after: make(map[uuid.UUID]error), accepted: make(map[uuid.UUID]bool),
-		final:  make(map[uuid.UUID]bool),
-		routes: routes{p: t.p}, stuck: make(chan error, 1),
+		task: t, lease: lease, began: time.Now(), soft: soft, keeper: k, log: t.log.With(keyEpoch, lease.Epoch()),
+		gather: newGatherer(t.cfg.batchSize, t.opts.tasks), probes: t.cfg.retry.delays(), routes: routes{p: t.p},
+		originals: make(map[uuid.UUID]source.Event), broken: make(map[uuid.UUID]error), after: make(map[uuid.UUID]error),
+		accepted: make(map[uuid.UUID]bool), final: make(map[uuid.UUID]bool), stuck: make(chan error, 1),
 	}
 }
 
@@ -123,12 +120,11 @@ func (s *session) run(ctx context.Context) error {
 		defer s.pool.close()
 		defer s.quiesce()
 	}
-	var endExpiry func()
+	var endExpiry, endPruning func()
 	s.expireAt, endExpiry = s.expiry()
-	pruneAt, endPruning := s.pruning()
-	s.pruneAt = pruneAt
-	defer endPruning()
 	defer endExpiry()
+	s.pruneAt, endPruning = s.pruning()
+	defer endPruning()
 	if err := s.wake(ctx); err != nil {
 		return s.end(ctx, err)
 	}
@@ -306,17 +302,6 @@ func (s *session) turn(ctx context.Context) error {
 	return nil
 }
 
-// room reports whether more may be received. Workers may be ahead of what is committed next.
-func (s *session) room() bool {
-	most := s.gather.size
-	if s.pooled() {
-		most = s.cfg.batchSize
-	}
-	return s.hand.len() < most && s.hand.bytes < s.cfg.batchBytes
-}
-
-func (s *session) todo() int { return s.hand.len() - s.applied }
-
 // drained deals with the end of the subscription. If the projection is to stop behind what it has delivered, that is done
 // first.
 func (s *session) drained() error {
@@ -338,141 +323,4 @@ func (s *session) receive(b source.Batch) {
 	s.live = b.Live
 	s.moving()
 	s.show()
-}
-
-// maxEffects is how many events are queued at once if one of them may have a side effect.
-const maxEffects = 256
-
-// step folds and calls the next events in hand. Those with side effects go one by one, and the step ends when what is done can
-// be committed.
-func (s *session) step(ctx context.Context) error {
-	if s.singles > 0 {
-		return s.single(ctx)
-	}
-	n := min(s.todo(), s.gather.size-s.applied)
-	if len(s.p.effects) > 0 {
-		n = min(n, maxEffects)
-	}
-	end := s.applied + n
-	if err := s.queue(&s.hand, s.applied, n); err != nil {
-		return s.trouble(ctx, shiftIndex(err, s.applied), end)
-	}
-	if tried, err := s.advance(ctx, end); err != nil {
-		return s.trouble(ctx, err, tried)
-	}
-	return nil
-}
-
-// advance folds and calls the events in hand, up to before end at most. It returns how many in hand were tried.
-func (s *session) advance(ctx context.Context, end int) (tried int, err error) {
-	s.caller.rows(len(s.folds) == 0)
-	defer s.caller.rows(false)
-	for done := false; !done; done = s.applied >= end || s.interrupted() {
-		next, effect := s.nextEffect(end)
-		if err := s.fold(ctx, &s.hand, s.applied, next); err != nil {
-			return next, shiftIndex(err, s.applied)
-		}
-		if effect {
-			if err := s.effect(ctx, &s.hand, next-1); err != nil {
-				return next, err
-			}
-		}
-		s.applied = next
-	}
-	return s.applied, nil
-}
-
-// nextEffect returns up to before which index, end at most, to go on until a side effect has been had, and whether there is
-// one.
-func (s *session) nextEffect(end int) (next int, effect bool) {
-	if len(s.p.effects) == 0 {
-		return end, false
-	}
-	for i := s.applied; i < end; i++ {
-		if s.hasEffect(&s.hand, i) {
-			return i + 1, true
-		}
-	}
-	return end, false
-}
-
-// interrupted reports whether something else comes before the next side effect.
-func (s *session) interrupted() bool {
-	switch {
-	case len(s.keeper.commands) > 0, s.soft.Err() != nil:
-		return true
-	case s.unproven(): // cannot be committed before something has been handled
-		return false
-	case s.flight != nil:
-		return len(s.flight.done) > 0
-	}
-	return s.caller.now-s.since >= s.patience()
-}
-
-// shiftIndex makes the index in the error of an event count from elsewhere.
-func shiftIndex(err error, by int) error {
-	if event := (*EventError)(nil); errors.As(err, &event) {
-		return &EventError{Index: event.Index + by, Class: event.Class, Err: event.Err}
-	}
-	return err
-}
-
-// trouble deals with an error among the first n events in hand. All that was folded is forgotten, so it begins with those
-// applied before.
-func (s *session) trouble(ctx context.Context, err error, n int) error {
-	if index, somewhere := whose(err); index < 0 && !somewhere {
-		return err
-	}
-	first := s.hand.from // a flight that fails puts events in front
-	if err := s.land(ctx); err != nil {
-		return err
-	}
-	if s.hand.from != first {
-		return nil // they come up again
-	}
-	s.rollback()
-	bad := s.hand.cut(s.p.source, n)
-	s.applied = 0
-	return s.mend(ctx, bad, n, err)
-}
-
-// patience is how long what is in hand may wait for more.
-func (s *session) patience() time.Duration {
-	switch {
-	case s.ended != nil:
-		return 0
-	case s.shard != nil && s.hand.len() == 0: // only events of other shards
-		return lazyCommit
-	case !s.live:
-		return s.cfg.batchTime
-	case s.applied == 0 || !s.wanted():
-		return lazyCommit
-	case s.todo() > 0: // it came with others
-		return min(s.gather.took, s.cfg.batchTime)
-	}
-	return 0
-}
-
-// rest is how long there is nothing to do with what is in hand.
-func (s *session) rest() time.Duration {
-	if s.unproven() {
-		return time.Until(s.probeAt)
-	}
-	return s.patience() - (s.clock() - s.since)
-}
-
-// wanted reports whether any event that was applied was wanted by a part.
-func (s *session) wanted() bool { return s.firstHandled(&s.hand, s.applied) < s.applied }
-
-// due reports whether what was applied is to be committed now.
-func (s *session) due() bool {
-	switch {
-	case s.hand.empty(), s.applied == 0 && s.hand.len() > 0:
-		return false
-	case s.unproven():
-		return s.target != nil && s.todo() == 0 && (s.live || s.covers(s.hand.to)) && s.soft.Err() == nil
-	case s.applied >= s.gather.size, s.soft.Err() != nil, s.todo() == 0 && s.hand.bytes >= s.cfg.batchBytes, s.target != nil && s.todo() == 0 && s.covers(s.hand.to):
-		return true
-	}
-	return s.clock()-s.since >= s.patience()
 }
