@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -91,7 +89,7 @@ func groupOf(c *esclient.Client, change ...func(*esclient.PersistentSettings)) s
 func (b *groupBundle) parked() []string {
 	b.t.Helper()
 	var reasons []string
-	page, err := b.client.ReadStream(b.t.Context(), "$persistentsubscription-ponies::g-parked", 0, esclient.ReadOptions{KeepLinks: true})
+	page, err := b.client.ReadStream(b.t.Context(), parkedStream, 0, esclient.ReadOptions{KeepLinks: true})
 	if err != nil && !errors.Is(err, esclient.ErrStreamNotFound) {
 		b.t.Fatal(err)
 	}
@@ -104,15 +102,21 @@ func (b *groupBundle) parked() []string {
 // waitParked waits until the group has parked so many events, and returns the reasons. It does so beside answering.
 func (b *groupBundle) waitParked(n int) []string {
 	b.t.Helper()
-	for range 1000 {
-		if all := b.parked(); len(all) >= n {
-			return all
+	ctx, cancel := context.WithTimeout(b.t.Context(), time.Minute)
+	defer cancel()
+	sub := b.client.SubscribeStream(parkedStream, esclient.FromStart(), esclient.SubscribeOptions{KeepLinks: true})
+	defer sub.Stop()
+	for seen := 0; seen < n; {
+		batch, err := sub.Next(ctx)
+		if err != nil {
+			b.t.Fatalf("parked %v, want %d: %v", b.parked(), n, err)
 		}
-		time.Sleep(5 * time.Millisecond)
+		seen += len(batch.Events)
 	}
-	b.t.Fatalf("parked %v, want %d", b.parked(), n)
-	return nil
+	return b.parked()
 }
+
+const parkedStream = "$persistentsubscription-ponies::g-parked"
 
 // settled waits until the group has delivered everything up to an event and waits for no answer.
 func (b *groupBundle) settled(last int64) {
@@ -202,12 +206,6 @@ func TestGroupCompetingConsumers(t *testing.T) {
 		p := projector.New("p", groupOf(b.dial()), projector.On("pony.jumped", handle))
 		runners[i] = newRunner(t, memory.Open(), p, append(fast(), projector.WithWorkers(3))...)
 		running(t, runners[i])
-	}
-	for range 4000 {
-		if len(recs[0].keys())+len(recs[1].keys()) >= n {
-			break
-		}
-		time.Sleep(5 * time.Millisecond)
 	}
 	b.settled(n - 1)
 	if len(recs[0].keys()) == 0 || len(recs[1].keys()) == 0 {
@@ -336,247 +334,6 @@ func TestGroupReconnects(t *testing.T) {
 	}
 }
 
-func TestGroupOutcomes(t *testing.T) {
-	t.Parallel()
-	b := groupSetup(t)
-	b.append(5)
-	var tries [6]atomic.Int64
-	handle := func(_ context.Context, e projector.Event[jumped]) error {
-		n := tries[e.Number].Add(1)
-		switch e.Number {
-		case 1:
-			return projector.Skip(errors.New("not wanted"))
-		case 2:
-			return fmt.Errorf("wrapped: %w", projector.Park(errors.New("for a person")))
-		case 3:
-			if n < 3 {
-				return projector.RetryAfter(time.Millisecond, errors.New("soon"))
-			}
-		case 4:
-			if n < 8 { // more than the attempts of the policy
-				return projector.Unavailable(errors.New("down"))
-			}
-		case 5:
-			return projector.Stop(errors.New("enough"))
-		}
-		return nil
-	}
-	var states stateLog
-	r := newRunner(t, memory.Open(), projector.New("p", b.group(), projector.On("pony.jumped", handle)), append(fast(), projector.WithHooks(&states))...)
-	done := make(chan error, 1)
-	go func() { done <- r.Run(t.Context()) }()
-	until(t, r, "done with the others", func(s projector.Status) bool { return s.Handled == 3 && s.Skipped == 1 && len(b.parked()) == 1 })
-	b.append(1)
-	stopped := asStopped(t, <-done)
-	if stopped.Event == nil || stopped.Event.Number != 5 || !strings.Contains(stopped.Error(), "enough") {
-		t.Errorf("stopped for %v", stopped)
-	}
-	if st := r.Status()[0]; st.State != projector.StateStopped || st.Skipped != 1 || st.Handled != 3 {
-		t.Errorf("status %+v", st)
-	}
-	want := []int64{1, 1, 1, 3, 8}
-	for i, n := range want {
-		if got := tries[i].Load(); got != n {
-			t.Errorf("event %d was tried %d times, want %d", i, got, n)
-		}
-	}
-	if parked := b.parked(); len(parked) != 1 || !strings.Contains(parked[0], "for a person") {
-		t.Errorf("parked %v", parked)
-	}
-	if !states.saw(projector.StatePaused) || !states.saw(projector.StateRetrying) {
-		t.Errorf("states %v", states.all())
-	}
-	rec := &recorder{} // it begins with the event at which it has stopped
-	again := newRunner(t, memory.Open(), projector.New("p", b.group(), projector.On("pony.jumped", rec.handle)), append(fast(), projector.Once())...)
-	if err := again.Run(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if diff := gocmp.Diff([]string{"ponies/5"}, rec.keys()); diff != "" {
-		t.Error(diff)
-	}
-}
-
-// stateLog records states.
-type stateLog struct {
-	mu     sync.Mutex
-	states []projector.State
-}
-
-func (l *stateLog) OnState(_ string, s projector.State, _ string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.states = append(l.states, s)
-}
-
-func (l *stateLog) all() []projector.State {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.Clone(l.states)
-}
-
-func (l *stateLog) saw(s projector.State) bool { return slices.Contains(l.all(), s) }
-
-// An outage of what a handler needs parks nothing and naks nothing, however many events fail in it.
-func TestGroupOutageParksNothing(t *testing.T) {
-	t.Parallel()
-	for _, kind := range []string{"unavailable", "error"} {
-		t.Run(kind, func(t *testing.T) {
-			t.Parallel()
-			b := groupSetup(t)
-			const n = 40
-			b.append(n)
-			var naks, failures atomic.Int64
-			b.node.Intercept(esnode.PersistentSubscriptionNakEvents, func(esnode.Package) esnode.Fault {
-				naks.Add(1)
-				return esnode.Fault{}
-			})
-			var up atomic.Bool
-			rec := &recorder{fail: func(string) error {
-				if up.Load() {
-					return nil
-				}
-				failures.Add(1)
-				if kind == "unavailable" {
-					return projector.Unavailable(errors.New("down"))
-				}
-				return errors.New("down")
-			}}
-			// The message timeout is so short that the group is left and joined again.
-			g := b.group(func(s *esclient.PersistentSettings) { s.MessageTimeout, s.MaxRetries = 100*time.Millisecond, 1_000_000 })
-			var states stateLog
-			r := newRunner(t, memory.Open(), projector.New("p", g, projector.On("pony.jumped", rec.handle)),
-				append(fast(), projector.WithWorkers(4), projector.WithHooks(&states))...)
-			running(t, r)
-			until(t, r, "paused", func(s projector.Status) bool { return s.State == projector.StatePaused && failures.Load() > 50 })
-			up.Store(true)
-			until(t, r, "live again", func(s projector.Status) bool { return s.State == projector.StateLive && s.Handled >= n })
-			b.settled(n - 1)
-			if diff := gocmp.Diff(numbers(n), slices.Compact(sorted(rec.keys()))); diff != "" {
-				t.Error(diff)
-			}
-			if parked := b.parked(); naks.Load() != 0 || len(parked) != 0 {
-				t.Errorf("%d naks, parked %v", naks.Load(), parked)
-			}
-		})
-	}
-}
-
-// A few bad events in a row are not an outage for ever: as soon as another one is handled, they are parked.
-func TestGroupSeveralBadEventsAreParked(t *testing.T) {
-	t.Parallel()
-	b := groupSetup(t)
-	b.append(8)
-	rec := &recorder{fail: func(key string) error {
-		if key < "ponies/6" {
-			return errors.New("bad")
-		}
-		return nil
-	}}
-	r := newRunner(t, memory.Open(), projector.New("p", b.group(), projector.On("pony.jumped", rec.handle)), fast()...)
-	running(t, r)
-	b.waitParked(6)
-	b.settled(7)
-	if parked := b.parked(); len(parked) != 6 {
-		t.Errorf("parked %v", parked)
-	}
-	if diff := gocmp.Diff([]string{"ponies/6", "ponies/7"}, sorted(rec.keys())); diff != "" {
-		t.Error(diff)
-	}
-}
-
-// A lonely event that fails is tried on, until another one shows that it is not an outage, or nothing else will come.
-func TestGroupLonelyFailure(t *testing.T) {
-	t.Parallel()
-	b := groupSetup(t)
-	b.append(1)
-	var calls atomic.Int64
-	rec := &recorder{fail: func(key string) error {
-		if key == "ponies/0" {
-			calls.Add(1)
-			return errors.New("bad")
-		}
-		return nil
-	}}
-	p := projector.New("p", b.group(), projector.On("pony.jumped", rec.handle))
-	r := newRunner(t, memory.Open(), p, fast()...)
-	stop := running(t, r)
-	until(t, r, "tried on", func(s projector.Status) bool { return s.State == projector.StateRetrying && calls.Load() > 8 })
-	if parked := b.parked(); len(parked) != 0 {
-		t.Errorf("parked %v", parked)
-	}
-	b.append(1)
-	until(t, r, "live", func(s projector.Status) bool { return s.State == projector.StateLive && s.Handled == 1 })
-	if err := stop(); err != nil {
-		t.Fatal(err)
-	}
-	b.waitParked(1)
-	rec.fail = func(string) error { return errors.New("bad") }
-	b.append(1)
-	if err := newRunner(t, memory.Open(), p, append(fast(), projector.Once())...).Run(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	b.waitParked(2)
-}
-
-func TestGroupUnhandledTypes(t *testing.T) {
-	t.Parallel()
-	for _, u := range []projector.Unhandled{projector.UnhandledIgnore, projector.UnhandledWarn, projector.UnhandledPark, projector.UnhandledStop} {
-		t.Run(u.String(), func(t *testing.T) {
-			t.Parallel()
-			b := groupSetup(t)
-			b.appendType("other", "x")
-			var said strings.Builder
-			p := projector.New("p", b.group(), projector.On("pony.jumped", (&recorder{}).handle))
-			r := newRunner(t, memory.Open(), p, append(fast(), projector.Once(), projector.WithUnhandled(u), projector.WithLogger(slog.New(slog.NewTextHandler(&said, nil))))...)
-			err := r.Run(t.Context())
-			if stopped := errors.Is(err, projector.ErrUnhandledType); stopped != (u == projector.UnhandledStop) {
-				t.Errorf("got %v", err)
-			}
-			if u == projector.UnhandledPark {
-				b.waitParked(1)
-			} else if all := b.parked(); len(all) != 0 {
-				t.Errorf("parked %v", all)
-			}
-			if warned := strings.Contains(said.String(), "event passed over"); warned != (u == projector.UnhandledWarn) {
-				t.Errorf("said %s", said.String())
-			}
-			if st := r.Status()[0]; u <= projector.UnhandledWarn && (st.Ignored != 1 || st.Handled != 0) {
-				t.Errorf("status %+v", st)
-			}
-		})
-	}
-}
-
-// Events that wait longer than the message timeout are delivered again, and handled once here all the same.
-func TestGroupSlowHandlers(t *testing.T) {
-	t.Parallel()
-	b := groupSetup(t)
-	b.append(8)
-	var again atomic.Int64
-	b.node.Intercept(esnode.PersistentSubscriptionStreamEventAppeared, func(esnode.Package) esnode.Fault {
-		again.Add(1)
-		return esnode.Fault{}
-	})
-	rec := &recorder{}
-	first := make(chan struct{})
-	handle := func(ctx context.Context, e projector.Event[jumped]) error {
-		if e.Number == 0 {
-			<-first
-		}
-		return rec.handle(ctx, e)
-	}
-	g := b.group(func(s *esclient.PersistentSettings) { s.MessageTimeout, s.MaxRetries = 50*time.Millisecond, 100 })
-	r := newRunner(t, memory.Open(), projector.New("p", g, projector.On("pony.jumped", handle)), fast()...)
-	running(t, r)
-	until(t, r, "delivered again", func(projector.Status) bool { return again.Load() > 12 })
-	close(first)
-	until(t, r, "done", func(s projector.Status) bool { return s.Handled == 8 })
-	b.settled(7)
-	if diff := gocmp.Diff(numbers(8), rec.keys()); diff != "" {
-		t.Error(diff)
-	}
-}
-
 func TestGroupRefusals(t *testing.T) {
 	t.Parallel()
 	b := groupSetup(t)
@@ -623,207 +380,3 @@ type feed struct{}
 
 func (feed) String() string                                    { return "feed" }
 func (feed) Head(context.Context) (checkpoint.Position, error) { return checkpoint.Position{}, nil }
-
-// Rows count each event once, although acks are lost again and again, in the middle of a batch too.
-func TestGroupDedupe(t *testing.T) {
-	t.Parallel()
-	b := groupSetup(t)
-	const n = 500
-	b.append(n)
-	var cuts atomic.Int64
-	b.node.Intercept(esnode.PersistentSubscriptionAckEvents, func(esnode.Package) esnode.Fault {
-		if c := cuts.Add(1); c%2 == 1 && c < 12 {
-			return esnode.Fault{Cut: true}
-		}
-		return esnode.Fault{}
-	})
-	store, tab := memory.Open(), newTally("jumps")
-	rec := &recorder{}
-	p := projector.New("p", b.group(), tab, projector.On("pony.jumped", rec.handle)).With(projector.WithDedupe(time.Hour))
-	r := newRunner(t, store, p, append(fast(), projector.WithInFlight(20))...)
-	stop := running(t, r)
-	until(t, r, "done", func(s projector.Status) bool { return s.Handled == n })
-	b.settled(n - 1)
-	if err := stop(); err != nil {
-		t.Fatal(err)
-	}
-	if diff := gocmp.Diff(map[string]int64{"ponies": n}, counts(t, store, tab)); diff != "" {
-		t.Error(diff)
-	}
-	if st := stored(t, store); st.Handled != n || st.Position != checkpoint.AtNumber(n-1) || st.Held {
-		t.Errorf("stored %+v", st)
-	}
-	if kept, err := store.Remembered(t.Context(), "p"); err != nil || kept != n {
-		t.Errorf("%d ids remembered, %v", kept, err)
-	}
-	if diff := gocmp.Diff(numbers(n), slices.Compact(sorted(rec.keys()))); diff != "" {
-		t.Error(diff)
-	}
-}
-
-// A process that dies after the commit and before the ack: the next one knows.
-func TestGroupDedupeAfterDeath(t *testing.T) {
-	t.Parallel()
-	b := groupSetup(t)
-	const n = 60
-	b.append(n)
-	store, tab := memory.Open(), newTally("jumps")
-	remove := b.node.Intercept(esnode.PersistentSubscriptionAckEvents, esnode.Always(esnode.Fault{Discard: true}))
-	for range 3 {
-		client := b.dial()
-		p := projector.New("p", groupOf(client), tab).With(projector.WithDedupe(time.Hour))
-		r := newRunner(t, store, p, append(fast(), projector.WithInFlight(20), projector.Once())...)
-		ctx, die := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- r.Run(ctx) }()
-		until(t, r, "committed", func(s projector.Status) bool { return s.Position != checkpoint.Position{} })
-		_ = client.Close() // as a killed process leaves it
-		die()
-		<-done
-	}
-	remove()
-	p := projector.New("p", b.group(), tab).With(projector.WithDedupe(time.Hour))
-	r := newRunner(t, store, p, fast()...)
-	running(t, r)
-	until(t, r, "done", func(s projector.Status) bool { return stored(t, store).Handled == n })
-	b.settled(n - 1) // however often its connection is lost on a busy machine
-	if diff := gocmp.Diff(map[string]int64{"ponies": n}, counts(t, store, tab)); diff != "" {
-		t.Error(diff)
-	}
-	if st := stored(t, store); st.Handled != n {
-		t.Errorf("stored %+v", st)
-	}
-}
-
-// With dedupe a bad event is parked by the group too, and what was in its batch is not held up.
-func TestGroupDedupeParks(t *testing.T) {
-	t.Parallel()
-	for _, kind := range []string{"fold", "refused", "effect"} {
-		t.Run(kind, func(t *testing.T) {
-			t.Parallel()
-			b := groupSetup(t)
-			const n = 50
-			b.append(n)
-			store, tab, rec := memory.Open(), newTally("jumps"), &recorder{}
-			var healed atomic.Bool
-			bad := func(number int64) error {
-				if (number == 7 || number == 31) && !healed.Load() {
-					return errors.New("bad jump")
-				}
-				return nil
-			}
-			parts := []projector.Part{tab}
-			want := int64(n - 2)
-			switch kind {
-			case "fold":
-				tab.bad = func(e *source.Event) error { return bad(e.Number) }
-			case "refused":
-				tab.max = 48 // the 49th and what comes after
-			case "effect":
-				parts = append(parts, projector.On("pony.jumped", func(ctx context.Context, e projector.Event[jumped]) error {
-					if err := bad(e.Number); err != nil {
-						return err
-					}
-					return rec.handle(ctx, e)
-				}))
-			}
-			p := projector.New("p", b.group(), parts...).With(projector.WithDedupe(time.Hour))
-			r := newRunner(t, store, p, fast()...)
-			stop := running(t, r)
-			until(t, r, "done", func(s projector.Status) bool { return s.Handled == want && len(b.parked()) == 2 })
-			b.settled(n - 1)
-			if diff := gocmp.Diff(map[string]int64{"ponies": want}, counts(t, store, tab)); diff != "" {
-				t.Error(diff)
-			}
-			if kind == "effect" {
-				if got := sorted(rec.keys()); len(got) != int(want) {
-					t.Errorf("%d calls for %d events: %v", len(got), want, got)
-				}
-			}
-			if kind == "refused" {
-				return
-			}
-			healed.Store(true)
-			if err := b.client.ReplayParked(t.Context(), "ponies", "g"); err != nil {
-				t.Fatal(err)
-			}
-			until(t, r, "replayed", func(s projector.Status) bool { return s.Handled == n })
-			if err := stop(); err != nil {
-				t.Fatal(err)
-			}
-			if diff := gocmp.Diff(map[string]int64{"ponies": n}, counts(t, store, tab)); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-}
-
-// With dedupe one process works and the others stand by, without taking events from the group.
-func TestGroupDedupeHasOneOwner(t *testing.T) {
-	t.Parallel()
-	b := groupSetup(t)
-	b.append(20)
-	store, tab := memory.Open(), newTally("jumps")
-	var runners []*projector.Runner
-	var stops []func() error
-	for range 2 {
-		p := projector.New("p", groupOf(b.dial()), tab).With(projector.WithDedupe(time.Hour))
-		r := newRunner(t, store, p, append(fast(), projector.WithLeaseTTL(time.Second))...)
-		runners, stops = append(runners, r), append(stops, running(t, r))
-		until(t, r, "begun", func(s projector.Status) bool {
-			return s.State == projector.StateLive || s.State == projector.StateStandby
-		})
-	}
-	until(t, runners[1], "standing by", func(s projector.Status) bool { return s.State == projector.StateStandby })
-	info, err := b.client.GroupInfo(t.Context(), "ponies", "g")
-	if err != nil || len(info.Consumers) != 1 {
-		t.Errorf("%d consumers, %v", len(info.Consumers), err)
-	}
-	if err := stops[0](); err != nil {
-		t.Fatal(err)
-	}
-	b.append(10)
-	until(t, runners[1], "taken over", func(s projector.Status) bool { return s.State == projector.StateLive && s.Epoch == 2 })
-	until(t, runners[1], "done", func(s projector.Status) bool { return s.Position == checkpoint.AtNumber(29) })
-	if diff := gocmp.Diff(map[string]int64{"ponies": 30}, counts(t, store, tab)); diff != "" {
-		t.Error(diff)
-	}
-}
-
-// The policy skip counts in the database with dedupe, and commands for parked events are refused by the owner.
-func TestGroupDedupeSkipsAndRefuses(t *testing.T) {
-	t.Parallel()
-	b := groupSetup(t)
-	b.append(10)
-	store, tab := memory.Open(), newTally("jumps")
-	tab.bad = func(e *source.Event) error {
-		if e.Number == 4 {
-			return errors.New("bad jump")
-		}
-		return nil
-	}
-	p := projector.New("p", b.group(), tab).With(projector.WithDedupe(time.Hour))
-	r := newRunner(t, store, p, append(fast(), then(projector.ActionSkip))...)
-	running(t, r)
-	until(t, r, "done", func(s projector.Status) bool { return s.Handled == 9 && s.Skipped == 1 })
-	if st := stored(t, store); st.Skipped != 1 || st.Handled != 9 {
-		t.Errorf("stored %+v", st)
-	}
-	number, err := store.Send(t.Context(), "p", projector.NewCommand(projector.CommandRetry, projector.Which{}, "me"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var c checkpoint.Command
-	for c.Done.IsZero() {
-		if c, err = store.Command(t.Context(), number); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	if !c.Refused || !strings.Contains(c.Answer, "replay it there") {
-		t.Errorf("answered %+v", c)
-	}
-	if got := slices.Collect(maps.Values(counts(t, store, tab))); len(got) != 1 || got[0] != 9 {
-		t.Errorf("rows %v", got)
-	}
-}
